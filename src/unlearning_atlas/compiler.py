@@ -1,0 +1,67 @@
+"""The catalog to the compiled index of :mod:`unlearning_atlas.index`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unlearning_atlas.catalog import read_catalog, walk_terms
+from unlearning_atlas.faults import CatalogError
+from unlearning_atlas.index import assemble
+from unlearning_atlas.models import Benchmark, Method, Metric
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unlearning_atlas.models import Entry
+
+
+def compile_index(root: Path, signature: str = "") -> bytes:
+    """Read the catalog below a root and return its index. Raises CatalogError when a file does not fit its model."""
+    catalog = read_catalog(root)
+    if catalog.faults:
+        raise CatalogError(catalog.faults)
+    facets = {
+        "records": {kind: [record(entry) for entry in entries.values()] for kind, entries in catalog.entries.items()},
+        "axes": {
+            name: {term.id: above[-1] if above else "" for term, above in walk_terms(axis.terms)}
+            for name, axis in catalog.axes.items()
+        },
+    }
+    bodies = {
+        kind: {id_: entry.model_dump_json(by_alias=True, exclude_defaults=True) for id_, entry in entries.items()}
+        for kind, entries in catalog.entries.items()
+    }
+    bodies["axes"] = {name: axis.model_dump_json(exclude_defaults=True) for name, axis in catalog.axes.items()}
+    return assemble(signature, facets, bodies)
+
+
+def record(entry: Entry) -> dict[str, Any]:
+    """Return the short record of an entry: what lists show and queries ask for."""
+    common = {"id": entry.id, "name": entry.name, "aliases": entry.aliases, "introduced": entry.introduced}
+    common |= {"paper": entry.paper_key}
+    if isinstance(entry, Method):
+        return common | {
+            "family": entry.family,
+            "paradigm": entry.paradigm,
+            "access_level": entry.access_level,
+            "objective": (*entry.objective.forget, *entry.objective.retain),
+            "intervention": entry.intervention,
+            "target": entry.target,
+            "modality": entry.modality,
+            "benchmarks": entry.benchmarks,
+            "implementation": entry.implementation.status if entry.implementation else "none",
+            "relations": [(link.type, link.target) for link in entry.relations],
+            "superseded_by": entry.superseded_by,
+        }
+    if isinstance(entry, Benchmark):
+        return common | {
+            "task": entry.task,
+            "paradigm": entry.paradigm,
+            "modality": entry.modality,
+            "target": entry.target,
+            "knowledge": entry.knowledge,
+            "metrics": entry.metrics,
+            "superseded_by": entry.superseded_by,
+        }
+    assert isinstance(entry, Metric)
+    return common | {"role": entry.role, "group": entry.group, "superseded_by": entry.superseded_by}

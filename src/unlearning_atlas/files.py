@@ -1,0 +1,42 @@
+"""Where things lie, and writing them so that a reader never meets half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def find_root() -> Path:
+    """Return the folder that holds ``catalog/`` and ``taxonomy/``: inside the installed package, or the checkout."""
+    package = Path(__file__).resolve().parent
+    for root in (package / "_data", package.parents[1]):
+        if (root / "catalog").is_dir():
+            return root
+    raise FileNotFoundError(f"no catalog beside {package}: the installation is incomplete")
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: $UNLEARNING_ATLAS_CACHE, or one in the user's cache folder."""
+    if chosen := os.environ.get("UNLEARNING_ATLAS_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "unlearning-atlas"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically: readers see the old content or the new. Raises OSError, leaving nothing behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically, line breaks as given. Raises OSError, leaving nothing behind."""
+    write_bytes(path, text.encode())

@@ -1,0 +1,137 @@
+"""The bibliography: ``catalog/references.bib``, parsed with bibtexparser and kept as it was written."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.faults import CatalogError, Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bibtexparser.model import Entry
+
+FILE = "catalog/references.bib"
+SHIPPED = "papers.json"
+
+_STOP_WORDS = frozenset(
+    """
+    a an and are as at by can do does for from how in into is it its of on or s the their to toward towards via we what
+    when which who why will with you your
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One record of the bibliography. ``bibtex`` is the record as it stands in the file."""
+
+    key: str
+    title: str
+    authors: tuple[str, ...]
+    year: int
+    venue: str
+    arxiv: str
+    doi: str
+    url: str
+    bibtex: str
+
+    @property
+    def citation(self) -> str:
+        """The short form: first author's last name, others, year."""
+        names = [name.split()[-1] for name in self.authors]
+        who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
+        return f"{who} {self.year}"
+
+
+def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:
+    """Parse BibTeX; return the papers by key, the line of each, and every fault of the file itself."""
+    from bibtexparser.entrypoint import parse_string
+
+    library = parse_string(text)
+    faults = []
+    for block in library.failed_blocks:
+        line = (block.start_line or 0) + 1
+        reason = str(block.error).strip().splitlines()[0]
+        faults.append(Fault(file, line, 1, "bibtex", f"not readable: {reason}", "check its braces, commas and key"))
+    papers: dict[str, Paper] = {}
+    lines: dict[str, int] = {}
+    for entry in library.entries:
+        line = (entry.start_line or 0) + 1
+        lines[entry.key] = line
+        fields = {field.key.lower(): _plain(str(field.value)) for field in entry.fields}
+        missing = [name for name in ("title", "author", "year") if not fields.get(name)]
+        if missing or not fields["year"].isdigit():
+            what = f"no {' and no '.join(missing)}" if missing else f"year {fields['year']!r} is not a number"
+            faults.append(Fault(file, line, 1, "bibtex-field", f"{entry.key}: {what}", "add title, author and year"))
+            continue
+        papers[entry.key] = _paper(entry, fields)
+    return papers, lines, faults
+
+
+def _paper(entry: Entry, fields: dict[str, str]) -> Paper:
+    arxiv = fields.get("eprint", "") if fields.get("archiveprefix", "").lower() == "arxiv" else ""
+    url = fields.get("url") or (f"https://arxiv.org/abs/{arxiv}" if arxiv else "")
+    if not url and fields.get("doi"):
+        url = f"https://doi.org/{fields['doi']}"
+    return Paper(
+        key=entry.key,
+        title=fields["title"],
+        authors=tuple(_natural(name) for name in re.split(r"\s+and\s+", fields["author"])),
+        year=int(fields["year"]),
+        venue=fields.get("booktitle") or fields.get("journal") or ("arXiv" if arxiv else ""),
+        arxiv=arxiv,
+        doi=fields.get("doi", ""),
+        url=url,
+        bibtex=(entry.raw or "").strip(),
+    )
+
+
+def _plain(value: str) -> str:
+    """Drop the braces that protect capitals and fold white space; the file is UTF-8, so no accents need decoding."""
+    return " ".join(value.replace("{", "").replace("}", "").replace(r"\&", "&").split())
+
+
+def _natural(name: str) -> str:
+    last, comma, first = name.partition(",")
+    return f"{first.strip()} {last.strip()}" if comma else name.strip()
+
+
+def mint_key(authors: tuple[str, ...], title: str, year: int) -> str:
+    """Make the key of a paper: first author's last name, year of the first version, first telling word of the title."""
+    words = (_ascii(word.split(":")[0]) for word in title.split())
+    word = next((word for word in words if word and word not in _STOP_WORDS), "untitled")
+    return f"{_ascii(authors[0].split()[-1])}{year}{word}"
+
+
+def first_year(paper: Paper) -> int:
+    """Return the year of the first public version: the arXiv id's, or the year of publication."""
+    return 2000 + int(paper.arxiv[:2]) if re.match(r"[0-9]{4}\.", paper.arxiv) else paper.year
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]", "", plain)
+
+
+def read_papers(root: Path) -> dict[str, Paper]:
+    """Return the papers below a root: from the compiled file a wheel ships, else from ``references.bib``.
+
+    Raises CatalogError when the bibliography has faults.
+    """
+    if (root / SHIPPED).is_file():
+        records = json.loads((root / SHIPPED).read_text("utf-8"))
+        return {record["key"]: Paper(**record | {"authors": tuple(record["authors"])}) for record in records}
+    papers, _, faults = parse_bibliography((root / FILE).read_text("utf-8"))
+    if faults:
+        raise CatalogError(faults)
+    return papers
+
+
+def compile_papers(root: Path) -> str:
+    """Return the text of the file that :func:`read_papers` reads in an installed package."""
+    return json.dumps([asdict(paper) for paper in read_papers(root).values()], ensure_ascii=False)

@@ -1,0 +1,80 @@
+"""Where the models refer to something else, read off their own annotations.
+
+The reference check, the query index and the graph all walk an entry's references through here, so a new field needs no
+more than its :class:`~unlearning_atlas.models.Ref` mark.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from unlearning_atlas.models import Model, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Loc = tuple[str | int, ...]
+
+
+@cache
+def fields(model: type[Model]) -> dict[str, tuple[str, Ref | None, type[Model] | None]]:
+    """Map each YAML key of a model to its attribute, its reference mark and the model nested in it, if any."""
+    found = {}
+    for attribute, info in model.model_fields.items():
+        ref = next((item for item in info.metadata if isinstance(item, Ref)), None)
+        nested_ref, nested = _inside(info.annotation)
+        found[info.alias or attribute] = (attribute, ref or nested_ref, nested)
+    return found
+
+
+def _inside(annotation: Any) -> tuple[Ref | None, type[Model] | None]:
+    """Look through optionals, tuples and Annotated for a reference mark or a nested model."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return None, annotation
+    ref = None
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        ref = next((item for item in inner[1:] if isinstance(item, Ref)), None)
+        inner = inner[:1]
+    elif get_origin(annotation) not in (tuple, Union, UnionType):
+        return None, None
+    for part in inner:
+        nested_ref, nested = _inside(part)
+        if nested_ref or nested:
+            return ref or nested_ref, nested
+    return ref, None
+
+
+def walk(instance: Model, loc: Loc = ()) -> Iterator[tuple[Loc, Ref, str]]:
+    """Yield (place, mark, value) for every reference in an instance; the place is the path of YAML keys and indices."""
+    for key, (attribute, ref, nested) in fields(type(instance)).items():
+        if ref is None and nested is None:
+            continue
+        value = getattr(instance, attribute)
+        for item_loc, item in _items(value, (*loc, key)):
+            if isinstance(item, Model):
+                yield from walk(item, item_loc)
+            elif ref is not None:
+                yield item_loc, ref, item
+
+
+def _items(value: object, loc: Loc) -> Iterator[tuple[Loc, Any]]:
+    if isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield (*loc, number), item
+    elif value is not None:
+        yield loc, value
+
+
+def model_at(model: type[Model], loc: Loc) -> type[Model] | None:
+    """Return the model of the mapping at a place, or None where the place holds no model."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        entry = fields(model).get(part)
+        if entry is None or entry[2] is None:
+            return None
+        model = entry[2]
+    return model
