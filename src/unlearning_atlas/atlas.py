@@ -179,6 +179,10 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
             mask |= masks[facet][term]
         return mask
 
+    def select(self, facets: Mapping[str, Terms]) -> Self:
+        """Do what ``where`` does, with the facets as a mapping; raises UnknownNameError as it does."""
+        return self._where(facets)
+
     def facets(self) -> dict[str, dict[str, int]]:
         """Count, for every facet and term, the entries of this collection; terms of zero entries included."""
         mask = self._mask

@@ -58,6 +58,14 @@ class Catalog:
             return {}, {}, [Fault(papers.FILE, 1, 1, "file-unreadable", reason, "restore the file")]
         return papers.parse_bibliography(text)
 
+    def allowed_terms(self, axis: str, *, under: str = "", leaf: bool = False) -> list[str]:
+        """Return the terms of an axis that may stand where a reference asks for a subtree or for leaves."""
+        return [
+            id_
+            for id_, (term, above) in self.terms.get(axis, {}).items()
+            if (not under or under in above) and not (leaf and term.children)
+        ]
+
     def known(self, kind: str) -> set[str]:
         """Return the ids of a kind, those of files that have faults included, so one fault does not cause another."""
         return self.ids_by_file.get(kind, set())

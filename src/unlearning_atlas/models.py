@@ -38,7 +38,8 @@ class Ref:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Carry the mark into the JSON Schema, where `schema.py` turns it into an enumeration."""
-        return {**handler(schema), "x-ref": f"term:{self.axis}:{self.under}" if self.to == "term" else self.to}
+        mark = [self.to, self.axis, self.under, "leaf" if self.leaf else ""] if self.to == "term" else [self.to]
+        return {**handler(schema), "x-ref": mark}
 
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"

@@ -28,11 +28,7 @@ def _check_references(subject: Subject) -> Iterator[Problem]:
         if ref.to == "term":
             if (terms := catalog.terms.get(ref.axis)) is None:
                 continue  # the axis' own file is at fault
-            allowed = [
-                id_
-                for id_, (term, above) in terms.items()
-                if (not ref.under or ref.under in above) and not (ref.leaf and term.children)
-            ]
+            allowed = catalog.allowed_terms(ref.axis, under=ref.under, leaf=ref.leaf)
             if value not in allowed:
                 known = value in terms
                 what = f"term {value!r} can't stand here" if known else f"unknown {ref.axis} term {value!r}"

@@ -23,8 +23,8 @@ def schema_line(file: str) -> str:
     """Return the first line that tells editors which schema a file follows."""
     folder = file.split("/")[-2]
     if folder == "taxonomy":
-        return "# yaml-language-server: $schema=../schema/axis.schema.json"
-    return f"# yaml-language-server: $schema=../../schema/{SCHEMA_OF[folder]}.schema.json"
+        return "# yaml-language-server: $schema=../catalog/schema/axis.schema.json"
+    return f"# yaml-language-server: $schema=../schema/{SCHEMA_OF[folder]}.schema.json"
 
 
 def _check_schema_line(document: Document) -> Iterator[Problem]:

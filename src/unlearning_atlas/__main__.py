@@ -1,0 +1,5 @@
+"""``python -m unlearning_atlas``."""
+
+from unlearning_atlas.cli import main
+
+main()

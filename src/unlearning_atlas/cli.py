@@ -1,0 +1,346 @@
+"""The command line. Data goes to standard output, messages to standard error.
+
+Exit codes: 0 for success, 1 when the catalog has faults or a command could not do its work, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from unlearning_atlas.faults import CatalogError, UnknownNameError
+
+if TYPE_CHECKING:
+    from unlearning_atlas.atlas import Atlas, Collection
+    from unlearning_atlas.faults import Fault
+
+# Pydantic looks for plug-ins of every installed package when it builds its first validator; none concerns this command.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+app = typer.Typer(
+    name="unlearning-atlas",
+    help="An executable survey of machine unlearning for large language models.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+site_app = typer.Typer(help="Build or serve the site.", no_args_is_help=True)
+app.add_typer(site_app, name="site")
+
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root", help="Folder that holds catalog/ and taxonomy/.", show_default="this package's own", metavar="DIR"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Facet = list[str] | None
+
+
+class Kind(StrEnum):
+    """A kind of entry."""
+
+    methods = "methods"
+    benchmarks = "benchmarks"
+    metrics = "metrics"
+
+
+class ReportFormat(StrEnum):
+    """How faults are printed."""
+
+    text = "text"
+    github = "github"
+    json = "json"
+
+
+class GraphFormat(StrEnum):
+    """How the graph is printed."""
+
+    graphml = "graphml"
+    dot = "dot"
+    mermaid = "mermaid"
+    json = "json"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    _say(f"error: {message}")
+    raise typer.Exit(code)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _load(root: Path | None) -> Atlas:
+    from unlearning_atlas.atlas import load
+
+    return load(root)
+
+
+def _facet(text: str) -> Any:
+    return typer.Option(help=f"{text} Repeat it for any of several.", metavar="TERM")
+
+
+@app.command("list")
+def list_(
+    family: Annotated[Facet, _facet("Family, as in the tree of the survey.")] = None,
+    paradigm: Annotated[Facet, _facet("When the knowledge entered and is removed.")] = None,
+    access_level: Annotated[Facet, _facet("Access to the model that the method needs.")] = None,
+    objective: Annotated[Facet, _facet("What is optimised, on the forget or the retain side.")] = None,
+    intervention: Annotated[Facet, _facet("What is changed.")] = None,
+    target: Annotated[Facet, _facet("What is to be forgotten.")] = None,
+    modality: Annotated[Facet, _facet("Text, vision-language or code.")] = None,
+    benchmark: Annotated[Facet, _facet("Benchmark that a method's authors report on.")] = None,
+    implementation: Annotated[Facet, _facet("faithful, simplified or none.")] = None,
+    knowledge: Annotated[Facet, _facet("For benchmarks: fictitious or real.")] = None,
+    metric: Annotated[Facet, _facet("For benchmarks: a metric they use.")] = None,
+    role: Annotated[Facet, _facet("For metrics: measure or attack.")] = None,
+    group: Annotated[Facet, _facet("For metrics: their group.")] = None,
+    kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.methods,
+    sort: Annotated[str, typer.Option(help="Column to sort by.", metavar="COLUMN")] = "id",
+    reverse: Annotated[bool, typer.Option("--reverse", help="Sort downwards.")] = False,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    as_bibtex: Annotated[bool, typer.Option("--bibtex", help="Print the papers' BibTeX.")] = False,
+    root: Root = None,
+) -> None:
+    """List entries; every option narrows the list, and a term stands for everything below it."""
+    if as_json + as_csv + as_markdown + as_bibtex > 1:
+        _fail("--json, --csv, --markdown and --bibtex exclude each other", 2)
+    facets = {
+        **{"family": family, "paradigm": paradigm, "access_level": access_level, "objective": objective},
+        **{"intervention": intervention, "target": target, "modality": modality, "benchmark": benchmark},
+        **{"implementation": implementation, "knowledge": knowledge, "metric": metric, "role": role, "group": group},
+    }
+    atlas = _load(root)
+    entries: Collection[Any] = atlas.collections[kind.value]
+    chosen = {name.replace("-", "_"): terms for name, terms in facets.items() if terms}
+    entries = entries.select(chosen).sort(sort, reverse=reverse)
+    if as_json:
+        _print_json(entries.to_records())
+    elif as_csv:
+        print(entries.to_csv(), end="")
+    elif as_bibtex:
+        print(entries.to_bibtex(), end="")
+    elif as_markdown:
+        print(entries.to_markdown(), end="")
+    else:
+        _table(atlas, kind.value, entries)
+
+
+_COLUMNS = {
+    "methods": ("family", "access_level", "benchmarks", "implementation"),
+    "benchmarks": ("paradigm", "target", "knowledge"),
+    "metrics": ("role", "group"),
+}
+
+
+def _table(atlas: Atlas, kind: str, entries: Collection[Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearning_atlas.exports import cell
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in ("id", "name", "since", *_COLUMNS[kind]):
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in ("id", "since"))
+    for record in entries.to_records():
+        table.add_row(
+            record["id"], record["name"], record["introduced"], *(cell(record[column]) for column in _COLUMNS[kind])
+        )
+    total = len(atlas.collections[kind])
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    _say(f"{len(entries)} of {total} {kind}")
+
+
+@app.command()
+def show(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A method, benchmark or metric.")],
+    kind: Annotated[Kind | None, typer.Option(help="When two kinds share the id.")] = None,
+    as_json: AsJson = False,
+    root: Root = None,
+) -> None:
+    """Show one entry in full."""
+    atlas = _load(root)
+    found, entry = (kind.value, atlas.collections[kind.value][id_]) if kind else atlas.find(id_)
+    if as_json:
+        data = json.loads(entry.model_dump_json(by_alias=True, exclude_defaults=True))
+        _print_json({"kind": found, **data})
+        return
+    from rich.console import Console
+
+    from unlearning_atlas.terminal import describe
+
+    Console(width=None if sys.stdout.isatty() else 120).print(describe(atlas, found, entry))
+
+
+@app.command()
+def compare(
+    ids: Annotated[list[str], typer.Argument(metavar="ID ID...", help="Two or more methods.")],
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    root: Root = None,
+) -> None:
+    """Set methods side by side."""
+    try:
+        comparison = _load(root).compare(*ids)
+    except ValueError as error:
+        if isinstance(error, CatalogError):
+            raise
+        _fail(str(error), 2)
+    if as_json:
+        _print_json(comparison.to_records())
+    elif as_markdown:
+        print(comparison.to_markdown(), end="")
+    else:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_lines=False, pad_edge=False)
+        table.add_column("", style="bold", no_wrap=True)
+        for id_ in comparison.ids:
+            table.add_column(id_, overflow="fold", ratio=1)
+        for label, values in comparison.rows:
+            table.add_row(label, *map(Text, values))
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@app.command()
+def cite(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Entries of any kind.")],
+    as_json: AsJson = False,
+    root: Root = None,
+) -> None:
+    """Print the BibTeX of the papers that introduced the entries."""
+    atlas = _load(root)
+    papers = {(paper := atlas.find(id_)[1].paper).key: paper for id_ in ids}
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json([asdict(paper) for paper in papers.values()])
+    else:
+        print("\n\n".join(paper.bibtex for paper in papers.values()))
+
+
+@app.command()
+def graph(
+    format_: Annotated[GraphFormat, typer.Option("--format", help="Format.")] = GraphFormat.json,
+    root: Root = None,
+) -> None:
+    """Print the whole catalog as a graph of terms, entries, papers and implementations."""
+    from unlearning_atlas.graph import export
+
+    print(export(_load(root), format_.value), end="")
+
+
+@app.command()
+def validate(
+    format_: Annotated[
+        ReportFormat, typer.Option("--format", help="text, github (annotations) or json.")
+    ] = ReportFormat.text,
+    root: Root = None,
+) -> None:
+    """Check every file of the catalog; every fault of every file is reported in one run."""
+    from unlearning_atlas.lint import validate as validate_
+
+    faults = validate_(_root(root))
+    if format_ is ReportFormat.json:
+        _print_json([_as_dict(fault) for fault in faults])
+    elif format_ is ReportFormat.github:
+        for fault in faults:
+            print(_annotation(fault))
+    else:
+        for fault in faults:
+            print(fault)
+    if faults:
+        files = len({fault.file for fault in faults})
+        _say(f"{len(faults)} fault{'s' * (len(faults) != 1)} in {files} file{'s' * (files != 1)}")
+        raise typer.Exit(1)
+    _say("no faults")
+
+
+def _root(root: Path | None) -> Path | None:
+    if root is not None and not (root / "catalog").is_dir():
+        _fail(f"no folder 'catalog' in {root}", 2)
+    return root
+
+
+def _as_dict(fault: Fault) -> dict[str, Any]:
+    return {name: getattr(fault, name) for name in ("file", "line", "column", "rule", "message", "tip")}
+
+
+def _annotation(fault: Fault) -> str:
+    """Write a fault as a workflow command of GitHub Actions."""
+
+    def escape(text: str, *, value: bool = False) -> str:
+        text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        return text.replace(":", "%3A").replace(",", "%2C") if value else text
+
+    place = f"file={escape(fault.file, value=True)},line={fault.line},col={fault.column}"
+    return f"::error {place},title={escape(fault.rule, value=True)}::{escape(f'{fault.message}; {fault.tip}')}"
+
+
+@app.command()
+def fix(root: Root = None) -> None:
+    """Mend what can be mended mechanically: quotes, key order, white space, schema lines."""
+    from unlearning_atlas.lint import fix as fix_
+
+    changed = fix_(_root(root))
+    for file in changed:
+        print(file)
+    _say(f"{len(changed)} file{'s' * (len(changed) != 1)} changed" if changed else "nothing to mend")
+
+
+@app.command()
+def schema(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a schema is stale.")] = False,
+    root: Root = None,
+) -> None:
+    """Write the JSON Schemas of the catalog's files into catalog/schema/."""
+    from unlearning_atlas import schema as schema_
+    from unlearning_atlas.catalog import read_catalog
+
+    catalog = read_catalog(_root(root))
+    if check:
+        if files := schema_.stale(catalog):
+            _fail(f"stale: {', '.join(files)}; run 'unlearning-atlas schema'")
+    else:
+        for path in schema_.write(catalog):
+            print(path.relative_to(catalog.root))
+
+
+def main() -> None:
+    """Run the command line and turn expected failures into a message and an exit code."""
+    try:
+        app()
+    except UnknownNameError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except (CatalogError, FileNotFoundError) as error:
+        _say(f"error: {error}")
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

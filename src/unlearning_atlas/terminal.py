@@ -1,0 +1,166 @@
+"""Entries for the terminal: what ``unlearning-atlas show`` prints, made of rich text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from unlearning_atlas.models import Benchmark, Entry, Method, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from unlearning_atlas.atlas import Atlas
+
+
+def describe(atlas: Atlas, kind: str, entry: Entry) -> Group:
+    """Return an entry in full: facts, equation, remarks, relations and what stands behind them."""
+    parts: list[RenderableType] = [Rule(f"{entry.name} ({kind[:-1]} {entry.id})", align="left")]
+    parts.append(_block(entry.summary))
+    if isinstance(entry, Method):
+        parts += _method(atlas, entry)
+    elif isinstance(entry, Benchmark):
+        parts += _benchmark(atlas, entry)
+    else:
+        assert isinstance(entry, Metric)
+        parts += _metric(atlas, entry)
+    verified = sum(evidence.status == "verified" for evidence in entry.evidence)
+    parts.append(_lines("Evidence", (_evidence(entry, number) for number in range(len(entry.evidence)))))
+    parts.append(Text(f"{verified} of {len(entry.evidence)} items of evidence are verified.", style="dim"))
+    return Group(*parts)
+
+
+def _evidence(entry: Entry, number: int) -> str:
+    evidence = entry.evidence[number]
+    place = f", {evidence.place}" if evidence.place else ""
+    checked = f", read {evidence.checked}" if evidence.checked else ""
+    return f"{', '.join(evidence.supports)}: {evidence.source}{place} ({evidence.status}{checked})"
+
+
+def _method(atlas: Atlas, method: Method) -> Iterable[RenderableType]:
+    def terms(axis: str, ids: Iterable[str]) -> str:
+        return ", ".join(atlas.taxonomy.label(axis, id_) for id_ in ids)
+
+    paper = method.paper
+    facts = {
+        "Also called": ", ".join(method.aliases),
+        "Paper": f"{paper.title} ({paper.citation}, {paper.venue})",
+        "Link": paper.url,
+        "Family": terms("family", [method.family]),
+        "Paradigm": terms("paradigm", method.paradigm),
+        "Access level": terms("access_level", method.access_level),
+        "Forgets by": terms("objective", method.objective.forget),
+        "Keeps by": terms("objective", method.objective.retain),
+        "Changes": terms("intervention", method.intervention),
+        "Target": terms("target", method.target),
+        "Modality": terms("modality", method.modality),
+        "Benchmarks": ", ".join(atlas.benchmarks[id_].name for id_ in method.benchmarks),
+        "Needs": ", ".join(
+            f"{name.replace('_', ' ')} ({need})" for name, need in method.needs.model_dump().items() if need != "none"
+        ),
+        "Training cost": (method.cost and method.cost.training) or "",
+        "Inference cost": (method.cost and method.cost.inference) or "",
+        "Superseded by": method.superseded_by or "",
+    }
+    yield _facts(facts)
+    if method.equation:
+        yield _lines("Equation", [method.equation.latex.strip()])
+        yield _facts({symbol.symbol: symbol.meaning for symbol in method.equation.symbols}, indent=2)
+        if method.equation.reduction:
+            yield _block(method.equation.reduction, indent=2)
+    for setting in method.hyperparameters:
+        values = ", ".join(f"{name} {value}" for name, value in setting.values.items())
+        yield _lines(f"Hyper-parameters: {setting.setting} ({setting.status})", [values])
+    yield _lines("Strengths", (remark.text.strip() for remark in method.strengths))
+    yield _lines("Limitations", (remark.text.strip() for remark in method.limitations))
+    yield _lines("Relations", (f"{link.type} {link.target}" for link in method.relations))
+    descendants = atlas.lineage(method.id)["descendants"]
+    yield _lines("What builds on it", [", ".join(descendants)] if descendants else [])
+    for code in method.code:
+        what = "official code" if code.official else "port"
+        yield _lines(f"{what.capitalize()}: {code.source}", (remark.text.strip() for remark in code.deviations))
+    if method.implementation:
+        file = f"reference_impls/{method.id.replace('-', '_')}.py"
+        yield _lines(f"Implementation: {file} ({method.implementation.status})", method.implementation.differences)
+
+
+def _benchmark(atlas: Atlas, benchmark: Benchmark) -> Iterable[RenderableType]:
+    paper = benchmark.paper
+    yield _facts(
+        {
+            "Also called": ", ".join(benchmark.aliases),
+            "Paper": f"{paper.title} ({paper.citation}, {paper.venue})",
+            "Link": paper.url,
+            "Task": benchmark.task,
+            "Paradigm": ", ".join(atlas.taxonomy.label("paradigm", id_) for id_ in benchmark.paradigm),
+            "Target": ", ".join(atlas.taxonomy.label("target", id_) for id_ in benchmark.target),
+            "Knowledge": benchmark.knowledge,
+            "Metrics": ", ".join(atlas.metrics[id_].name for id_ in benchmark.metrics),
+            "Models": ", ".join(benchmark.base_models),
+            "Data": (benchmark.data and benchmark.data.url) or "",
+            "Licence": (benchmark.data and benchmark.data.licence) or "",
+        }
+    )
+    if benchmark.splits:
+        table = Table("split", "role", "size", "unit", box=box.SIMPLE_HEAD, pad_edge=False)
+        for split in benchmark.splits:
+            table.add_row(split.name, split.role, str(split.size or ""), split.unit or "")
+        yield table
+    yield _lines("Known faults", (remark.text.strip() for remark in benchmark.known_faults))
+    users = atlas.methods.where(benchmark=benchmark.id)
+    yield _lines("Methods that report on it", [", ".join(users)] if users else [])
+
+
+def _metric(atlas: Atlas, metric: Metric) -> Iterable[RenderableType]:
+    low, high = metric.range.minimum, metric.range.maximum
+    span = f"{'open' if low is None else low} to {'open' if high is None else high} {metric.range.unit or ''}".strip()
+    paper = metric.paper
+    yield _facts(
+        {
+            "Also called": ", ".join(metric.aliases),
+            "Paper": f"{paper.title} ({paper.citation})",
+            "Link": paper.url,
+            "Role": metric.role,
+            "Group": atlas.taxonomy.label("metric_group", metric.group),
+            "Range": span,
+            "Good on forget set": metric.direction.forget or "",
+            "Good on the rest": metric.direction.retain or "",
+            "Needs": ", ".join(metric.needs),
+        }
+    )
+    if metric.definition:
+        yield _lines("Definition", [metric.definition.latex.strip()])
+        yield _facts({symbol.symbol: symbol.meaning for symbol in metric.definition.symbols}, indent=2)
+    yield _lines("Disagreeing definitions in use", (variant.text.strip() for variant in metric.variants))
+    yield _lines("Failure modes", (remark.text.strip() for remark in metric.failure_modes))
+    users = atlas.benchmarks.where(metric=metric.id)
+    yield _lines("Benchmarks that use it", [", ".join(users)] if users else [])
+
+
+def _block(text: str, indent: int = 0) -> RenderableType:
+    return Padding(Text(" ".join(text.split())), (0, 0, 1, indent))
+
+
+def _facts(facts: dict[str, str], indent: int = 0) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in facts.items():
+        if value:
+            table.add_row(Text(label), Text(value))
+    return Padding(table, (0, 0, 1, indent))
+
+
+def _lines(title: str, lines: Iterable[str]) -> RenderableType:
+    found = list(lines)
+    if not found:
+        return Text(end="")
+    return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in found), Text())
