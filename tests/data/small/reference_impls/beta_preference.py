@@ -1,0 +1,1 @@
+"""Beta preference, for the tests of the catalog only."""
