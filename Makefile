@@ -1,0 +1,60 @@
+# Everything runs in .venv, made here from constraints.txt. Needed beforehand: Python 3.11 or newer, make, git.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PORT ?= 8000
+
+.PHONY: help site serve test lint types speed schema lock clean
+
+help:  ## Show what can be made.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+site: .venv/.site  ## Build the site from the catalog; in a terminal, go on to serve it.
+	$(BIN)/unlearning-atlas site build
+	@if [ -t 1 ]; then $(MAKE) --no-print-directory serve; else echo "To browse it: make serve"; fi
+
+serve: .venv/.site  ## Serve the built site on http://127.0.0.1:8000/ (PORT=...).
+	@test -f site/_build/index.html || $(BIN)/unlearning-atlas site build
+	@echo "Open http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site/_build $(PORT) >/dev/null 2>&1 || true
+
+test: .venv/.dev  ## Run every test.
+	$(BIN)/unlearning-atlas validate
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev  ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+types: .venv/.dev  ## Check types once more, with pyright.
+	$(PIP) --group types
+	$(BIN)/pyright
+
+speed: .venv/.dev  ## Measure import, load, query and validation, as ratios in one run.
+	$(BIN)/python tests/speed
+
+schema: .venv/.dev  ## Write the JSON Schemas anew from the models.
+	$(BIN)/unlearning-atlas schema
+
+lock: .venv/.dev  ## Resolve constraints.txt anew.
+	$(PIP) uv
+	$(BIN)/uv pip compile pyproject.toml --extra site --extra lab --extra pandas --group dev --group types \
+		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade -o constraints.txt
+
+clean:  ## Remove what was made: the environment, caches, the built site.
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache site/_build
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+
+.venv/.site: constraints.txt pyproject.toml | .venv/bin/python
+	$(PIP) --editable '.[site]'
+	@touch $@
+
+.venv/.dev: constraints.txt pyproject.toml | .venv/bin/python
+	$(PIP) --editable '.[site,lab,pandas]' --group dev
+	@touch $@ .venv/.site
