@@ -1,0 +1,79 @@
+"""The two loops: learning a task, and descending a method's loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from unlearning_atlas.lab.batches import Batch, shuffled, token_log_probs
+
+OnStep = Callable[[int, nn.Module], None]
+"""Called after every step with the number of steps done and the model."""
+
+
+def logits_of(model: nn.Module, batch: Batch) -> Tensor:
+    """Return a model's logits on a batch: (B, T, V)."""
+    logits: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+    return logits
+
+
+def learn(
+    model: nn.Module,
+    sequences: Batch,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> None:
+    """Train a model in place on the mean negative log-likelihood of the answer tokens.
+
+    AdamW without weight decay; the rate rises over the first twentieth of the steps and falls along a cosine to a
+    tenth of its peak.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
+    batches = shuffled(sequences, batch_size, seed)
+    model.train()
+    for step in range(steps):
+        rise = min(1.0, (step + 1) / (steps / 20))
+        fall = 0.1 + 0.9 * (1 + math.cos(math.pi * step / steps)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * rise * fall
+        batch = next(batches)
+        log_p, scored = token_log_probs(logits_of(model, batch), batch.labels)
+        loss = -log_p.sum() / scored.sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if on_step is not None:
+            on_step(step + 1, model)
+    model.eval()
+
+
+def descend(
+    model: nn.Module,
+    loss: Callable[[], Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    on_step: OnStep | None = None,
+) -> None:
+    """Take steps of AdamW, without weight decay and at a constant rate.
+
+    ``loss`` draws its own batch and returns a scalar computed from the model as it then is.
+    """
+    optimizer = torch.optim.AdamW(
+        (weight for weight in model.parameters() if weight.requires_grad), lr=learning_rate, weight_decay=0.0, fused=True
+    )
+    model.train()
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if on_step is not None:
+            on_step(step + 1, model)
+    model.eval()
