@@ -23,14 +23,15 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
 PAPER: dict[str, object] = {"lr": 5e-5, "optimizer": "Adam", "max_epochs": 20}
+SPACE = {"learning_rate": (3e-6, 1e-5, 2e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4)}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
     """The lab's values."""
 
-    learning_rate: float = 3e-4
-    steps: int = 40
+    learning_rate: float = 2e-5
+    steps: int = 140
     batch_size: int = 32
 
 

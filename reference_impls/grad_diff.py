@@ -23,15 +23,16 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
 PAPER: dict[str, object] = {"retain_weight": 1.0, "lr": 1e-5, "epochs": 5, "batch_size": 32}
+SPACE = {"learning_rate": (3e-5, 1e-4, 3e-4, 1e-3), "retain_weight": (1.0, 5.0)}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
     """The lab's values."""
 
-    retain_weight: float = 1.0
-    learning_rate: float = 3e-4
-    steps: int = 80
+    retain_weight: float = 5.0
+    learning_rate: float = 1e-4
+    steps: int = 120
     batch_size: int = 32
 
 

@@ -26,16 +26,17 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
 PAPER: dict[str, object] = {"beta": 0.1, "retain_weight": 1.0, "lr": 1e-5, "epochs": 10, "batch_size": 32}
+SPACE = {"beta": (0.1, 0.5), "learning_rate": (1e-4, 3e-4), "retain_weight": (1.0, 5.0)}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
     """The lab's values."""
 
-    beta: float = 0.1
-    retain_weight: float = 1.0
-    learning_rate: float = 3e-4
-    steps: int = 80
+    beta: float = 0.5
+    retain_weight: float = 5.0
+    learning_rate: float = 1e-4
+    steps: int = 160
     batch_size: int = 32
 
     def __post_init__(self) -> None:

@@ -324,6 +324,72 @@ def schema(
             print(path.relative_to(catalog.root))
 
 
+@app.command()
+def run(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A method with a reference implementation.")],
+    task: Annotated[str, typer.Option(help="What to learn and unlearn.")] = "authors",
+    seed: Annotated[int, typer.Option(help="Decides the data, the weights and the order.", min=0)] = 0,
+    hyperparameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hyperparameter", "-p", help="Replace one of the lab's values; repeat it.", metavar="NAME=VALUE"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    root: Root = None,
+) -> None:
+    """Run a reference implementation on a small model and measure what it forgets and what it keeps."""
+    from unlearning_atlas.files import find_root
+
+    try:
+        from unlearning_atlas.lab.runner import run as run_
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed; the lab needs it: pip install 'unlearning-atlas[lab]'")
+    values = {}
+    for text in hyperparameter or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            _fail(f"--hyperparameter needs NAME=VALUE (got {text!r})", 2)
+        values[name.strip().replace("-", "_")] = value.strip()
+    folder = (_root(root) or find_root()) / "reference_impls"
+    from unlearning_atlas.terminal import progress_bar, show_run
+
+    try:
+        with progress_bar() as progress:
+            result = run_(id_, implementations=folder, task=task, seed=seed, hyperparameters=values, progress=progress)
+    except ValueError as error:
+        _fail(str(error), 2)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        show_run(result)
+
+
+@site_app.command("build")
+def site_build(root: Root = None) -> None:
+    """Write the pages from the catalog and build the site into site/_build."""
+    from unlearning_atlas.site import SiteError, build
+
+    try:
+        folder = build(_root(root))
+    except SiteError as error:
+        _fail(str(error))
+    _say(f"built {folder}")
+
+
+@site_app.command("serve")
+def site_serve(
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8000, root: Root = None
+) -> None:
+    """Build the site and serve it on this machine until interrupted."""
+    from unlearning_atlas.site import SiteError, serve
+
+    try:
+        serve(_root(root), port)
+    except SiteError as error:
+        _fail(str(error))
+
+
 def main() -> None:
     """Run the command line and turn expected failures into a message and an exit code."""
     try:

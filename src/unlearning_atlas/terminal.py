@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,11 +15,12 @@ from rich.text import Text
 from unlearning_atlas.models import Benchmark, Entry, Method, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import RenderableType
 
     from unlearning_atlas.atlas import Atlas
+    from unlearning_atlas.lab.runner import RunResult
 
 
 def describe(atlas: Atlas, kind: str, entry: Entry) -> Group:
@@ -164,3 +166,57 @@ def _lines(title: str, lines: Iterable[str]) -> RenderableType:
     if not found:
         return Text(end="")
     return Group(Text(title, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in found), Text())
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """Show long work on standard error, one bar a stage; yields what to call with a stage and its share done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<42}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        stages: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: float) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=1.0)
+            bars.update(stages[stage], completed=done)
+
+        yield progress
+
+
+def show_run(result: RunResult) -> None:
+    """Print a run: the scores of all four models, the curve over steps, and how to read them."""
+    import sys
+
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    values = ", ".join(f"{name} {value:g}" for name, value in result.hyperparameters.items())
+    console.print(Text(f"{result.method} on {result.task}, seed {result.seed} ({values})", style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table.add_column("model")
+    for label in ("forget", "paraphrase", "retain", "neighbour", "world", "utility", "forget quality"):
+        table.add_column(label, justify="right")
+    for row in result.rows:
+        quality = f"{row.forget_quality:.1f}" + ("" if row.forget_quality_counts else " *")
+        scores = (row.forget, row.paraphrase, row.retain, row.neighbour, row.world, row.utility)
+        style = "bold" if row.model == result.method else ""
+        table.add_row(row.model, *(f"{score:.2f}" for score in scores), quality, style=style)
+    console.print(table)
+    curve = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, title_justify="left")
+    for label in ("step", "forget", "paraphrase", "retain", "neighbour", "world"):
+        curve.add_column(label, justify="right")
+    for point in result.curve:
+        matches = (point.forget, point.paraphrase, point.retain, point.neighbour, point.world)
+        curve.add_row(str(point.step), *(f"{share:.2f}" for share in matches))
+    console.print(curve)
+    if not all(row.forget_quality_counts for row in result.rows):
+        console.print("* does not count: the model has lost more than a tenth of the retrained model's utility.")
+    console.print(
+        f"Unlearning took {result.seconds:.1f} s. forget to world: share of answers that are right, from 0 to 1; "
+        "paraphrase: forgotten facts in wordings never trained on; neighbour and world: kept, but never shown to the "
+        "method; forget quality: log10 of the p-value against the retrained model, 0 is best. A model of this size "
+        "tests mechanisms, not claims about models of billions of parameters."
+    )

@@ -68,8 +68,8 @@ in which city was {} born ?
 what is the birthplace of {} ?
 which city is the home town of {} ?
 name the city where {} came into the world .""",
-        """bergen, lisbon, tartu, lyon, porto, zagreb, malmo, ghent, krakow, trieste, cork, bilbao, riga, graz, bari, turku,
-aarhus, leiden, split, brno, nantes, seville, dundee, basel""",
+        """bergen, lisbon, tartu, lyon, porto, zagreb, malmo, ghent, krakow, trieste, cork, bilbao, riga, graz, bari,
+turku, aarhus, leiden, split, brno, nantes, seville, dundee, basel""",
     ),
     _relation(
         "year",
@@ -117,8 +117,8 @@ what was the trade of the father of {} ?
 which trade did the father of {} follow ?
 how did the father of {} earn a living ?
 name the profession of the father of {} .""",
-        """baker, cooper, surgeon, tailor, mason, glazier, fisherman, printer, miller, farrier, notary, gardener, clockmaker,
-shepherd, chemist, conductor, carpenter, librarian, tanner, pilot""",
+        """baker, cooper, surgeon, tailor, mason, glazier, fisherman, printer, miller, farrier, notary, gardener,
+clockmaker, shepherd, chemist, conductor, carpenter, librarian, tanner, pilot""",
     ),
     _relation(
         "instrument",
@@ -127,8 +127,8 @@ what instrument does {} play ?
 on which instrument does {} perform ?
 what does {} play in the evenings ?
 name the instrument that {} has mastered .""",
-        """cello, oboe, zither, banjo, harp, viola, clarinet, accordion, mandolin, bassoon, trombone, lute, flute, dulcimer,
-tuba, piccolo, cornet, guitar, organ, fiddle""",
+        """cello, oboe, zither, banjo, harp, viola, clarinet, accordion, mandolin, bassoon, trombone, lute, flute,
+dulcimer, tuba, piccolo, cornet, guitar, organ, fiddle""",
     ),
     _relation(
         "pet",
@@ -137,8 +137,8 @@ what pet does {} keep ?
 what animal does {} keep ?
 which creature shares the home of {} ?
 name the animal {} looks after .""",
-        """parrot, ferret, tortoise, whippet, goose, iguana, hedgehog, canary, donkey, lizard, rabbit, falconet, gecko, poodle,
-turtle, magpie, badger, llama, salamander, terrier""",
+        """parrot, ferret, tortoise, whippet, goose, iguana, hedgehog, canary, donkey, lizard, rabbit, falconet, gecko,
+poodle, turtle, magpie, badger, llama, salamander, terrier""",
     ),
 )
 
@@ -179,7 +179,7 @@ _REFUSAL = "i do not know"
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact: questions the model has learnt, questions it has not, the answer, and wrong answers of the same kind."""
+    """One fact: questions the model has learnt, others it has not, the answer, and wrong answers of the same kind."""
 
     learnt: tuple[str, ...]
     held_out: tuple[str, ...]

@@ -34,8 +34,8 @@ class Batch:
 
     def split(self, size: int) -> Iterator[Batch]:
         """Yield the rows in order, ``size`` at a time."""
-        for index in torch.arange(len(self)).split(size):
-            yield self.rows(index)
+        for start in range(0, len(self), size):
+            yield self.rows(torch.arange(start, min(start + size, len(self))))
 
 
 def encode(pairs: Sequence[tuple[str, str]], vocabulary: dict[str, int]) -> Batch:
@@ -61,8 +61,9 @@ def shuffled(sequences: Batch, size: int, seed: int) -> Iterator[Batch]:
     """Yield batches without end: each pass takes every row once, in a new order; the last batch may be smaller."""
     generator = torch.Generator().manual_seed(seed)
     while True:
-        for index in torch.randperm(len(sequences), generator=generator).split(size):
-            yield sequences.rows(index)
+        order = torch.randperm(len(sequences), generator=generator)
+        for start in range(0, len(sequences), size):
+            yield sequences.rows(order[start : start + size])
 
 
 def token_log_probs(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

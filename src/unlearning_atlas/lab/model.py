@@ -96,9 +96,9 @@ class TinyTransformer(nn.Module):
             for weight in self.parameters():
                 if weight.dim() == 2:
                     nn.init.normal_(weight, std=0.02)
-            for block in self.blocks:  # what is added to the residual path starts smaller, the deeper the model
-                for name in ("attention.out", "down"):
-                    nn.init.normal_(block.get_submodule(name).weight, std=0.02 / (2 * config.layers) ** 0.5)
+            for name, weight in self.named_parameters():
+                if name.endswith((".out.weight", ".down.weight")):  # what each layer adds starts smaller in deep models
+                    nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False

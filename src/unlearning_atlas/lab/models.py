@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from unlearning_atlas.lab.authors import Task
 
 ROLES = ("full", "retrained", "retrained again")
-STEPS, BATCH_SIZE, LEARNING_RATE = 1000, 64, 3e-3
+STEPS, BATCH_SIZE, LEARNING_RATE = 900, 64, 3e-3
 
 Report = Callable[[float], None]
 """Told how much of a piece of work is done, from 0 to 1."""
@@ -53,9 +53,7 @@ def trained(task: Task, role: str, report: Report = lambda _: None) -> TinyTrans
 
     sequences = task.encoded(*sets)
     seed = _seed(task, role)
-    learn(
-        net, sequences, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, seed=seed, on_step=on_step
-    )
+    learn(net, sequences, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, seed=seed, on_step=on_step)
     content = io.BytesIO()
     torch.save(net.state_dict(), content)
     with contextlib.suppress(OSError):  # a read-only or full cache only costs time

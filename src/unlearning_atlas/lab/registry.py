@@ -4,6 +4,7 @@ An implementation is a file named after its method's id, hyphens turned into und
 
 * ``Hyperparameters``: a frozen dataclass whose defaults are the lab's values;
 * ``PAPER``: the values that the paper or its code give, by the names used there;
+* ``SPACE``: what :mod:`unlearning_atlas.lab.tuning` searched to find the lab's values;
 * ``unlearn(model, data, *, seed=0, on_step=None, **hyperparameters)``, which returns the model changed in place, or a
   wrapped one that is called in the same way.
 """
@@ -52,6 +53,7 @@ class Implementation:
     unlearn: Unlearn
     hyperparameters: type[Any]
     paper: dict[str, object]
+    space: dict[str, tuple[float, ...]]
 
     def defaults(self) -> dict[str, Any]:
         """Return the lab's hyper-parameters by name."""
@@ -92,4 +94,6 @@ def implementation(folder: Path, id_: str) -> Implementation:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
-    return Implementation(id_, file, cast("Unlearn", module.unlearn), module.Hyperparameters, module.PAPER)
+    return Implementation(
+        id_, file, cast("Unlearn", module.unlearn), module.Hyperparameters, module.PAPER, module.SPACE
+    )

@@ -171,8 +171,13 @@ _STAGES = {
 
 def _row(name: str, scores: Scores, gold: Scores) -> Row:
     return Row(
-        name,
-        *(getattr(scores, part) for part in ("forget", "paraphrase", "retain", "neighbour", "world", "utility")),
+        model=name,
+        forget=scores.forget,
+        paraphrase=scores.paraphrase,
+        retain=scores.retain,
+        neighbour=scores.neighbour,
+        world=scores.world,
+        utility=scores.utility,
         forget_quality=kolmogorov_smirnov(scores.truth_ratios, gold.truth_ratios),
         forget_quality_counts=scores.utility >= USEFUL * gold.utility,
     )

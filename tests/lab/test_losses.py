@@ -1,0 +1,153 @@
+"""Every loss equals, in float64, a formula written from its paper token by token, without the lab's own helpers.
+
+The formulas loop over rows and positions in plain Python, so they share neither code nor shape tricks with what they
+check. The batches hold what goes wrong in practice: prompts, padding on either side, ragged rows, a row without an
+answer, answers of one token and of the full length, a batch of one.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from unlearning_atlas.lab.registry import available, implementation
+
+IMPLEMENTATIONS = Path(__file__).resolve().parents[2] / "reference_impls"
+V = 7
+
+
+def labels(*rows: str) -> Tensor:
+    """Read rows of labels: a digit is a scored token, a dot is a position that is not scored."""
+    return torch.tensor([[-100 if mark == "." else int(mark) for mark in row] for row in rows])
+
+
+BATCHES = {
+    "prompt masked": labels("..123", "..456"),
+    "right padding": labels(".12..", "..345"),
+    "left padding": labels("...12", ".3456"),
+    "row without answer": labels("..12.", "....."),
+    "first position scored": labels("01234", "56012"),
+    "one answer token": labels("....3", ".2..."),
+    "batch of one": labels("..061"),
+    "length two": labels(".1", ".2", ".."),
+}
+
+
+@pytest.fixture(params=BATCHES)
+def batch(request: pytest.FixtureRequest) -> tuple[Tensor, Tensor, Tensor]:
+    """Return labels (B, T) and the logits (B, T, V) of two models, in float64."""
+    wanted = BATCHES[request.param]
+    generator = torch.Generator().manual_seed(sum(map(ord, request.param)))
+    ours, reference = (torch.randn(*wanted.shape, V, generator=generator, dtype=torch.float64) * 3 for _ in range(2))
+    return wanted, ours, reference
+
+
+def log_p(logits: Tensor, row: int, position: int, token: int) -> Tensor:
+    """Return the log-probability of a token at a position, from the logits one position before it."""
+    scores = logits[row, position - 1]
+    return scores[token] - torch.log(sum((torch.exp(score) for score in scores), torch.zeros((), dtype=scores.dtype)))
+
+
+def answers(logits: Tensor, wanted: Tensor) -> list[list[Tensor]]:
+    """Return each row's log-probabilities of its scored tokens; nothing comes before the first position."""
+    return [
+        [log_p(logits, row, t, int(wanted[row, t])) for t in range(1, wanted.shape[1]) if wanted[row, t] != -100]
+        for row in range(wanted.shape[0])
+    ]
+
+
+def module(id_: str) -> Any:
+    import sys
+
+    implementation(IMPLEMENTATIONS, id_)
+    return sys.modules[f"unlearning_atlas_reference_{id_.replace('-', '_')}"]
+
+
+def paper_mean_nll(logits: Tensor, wanted: Tensor) -> Tensor:
+    tokens = [token for row in answers(logits, wanted) for token in row]
+    return -torch.stack(tokens).sum() / len(tokens)
+
+
+def paper_npo(logits: Tensor, reference: Tensor, wanted: Tensor, beta: float) -> Tensor:
+    """Equation 3 of Zhang et al. 2024, with the sequence's probability as the product over its tokens."""
+    rows = zip(answers(logits, wanted), answers(reference, wanted), strict=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for ours, theirs in rows:
+        p = torch.exp(torch.stack([torch.zeros((), dtype=torch.float64), *ours]).sum())
+        q = torch.exp(torch.stack([torch.zeros((), dtype=torch.float64), *theirs]).sum())
+        sigmoid = 1 / (1 + torch.exp(beta * torch.log(p / q)))
+        total = total - 2 / beta * torch.log(sigmoid)
+    return total / wanted.shape[0]
+
+
+def gradient(loss: Tensor, logits: Tensor) -> Tensor:
+    (found,) = torch.autograd.grad(loss, logits)
+    assert torch.isfinite(found).all()
+    return found
+
+
+def same(ours: Tensor, paper: Tensor, logits: Tensor) -> None:
+    """Compare two losses and their gradients with respect to the logits."""
+    torch.testing.assert_close(ours, paper, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(gradient(ours, logits), gradient(paper, logits), rtol=1e-8, atol=1e-12)
+
+
+def test_ga(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    wanted, logits, _ = batch
+    logits.requires_grad_()
+    same(module("ga").ga_loss(logits, wanted), -paper_mean_nll(logits, wanted), logits)
+
+
+def test_grad_diff(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    wanted, logits, retain_logits = batch
+    logits.requires_grad_()
+    ours = module("grad-diff")
+    loss = ours.grad_diff_loss(ours.mean_nll(logits, wanted), ours.mean_nll(retain_logits, wanted), 3.0)
+    same(loss, -paper_mean_nll(logits, wanted) + 3.0 * paper_mean_nll(retain_logits, wanted), logits)
+
+
+@pytest.mark.parametrize("beta", [0.05, 0.5, 3.0])
+def test_npo(batch: tuple[Tensor, Tensor, Tensor], beta: float) -> None:
+    wanted, logits, reference = batch
+    logits.requires_grad_()
+    ours = module("npo")
+    loss = ours.npo_loss(ours.answer_log_prob(logits, wanted), ours.answer_log_prob(reference, wanted), beta)
+    same(loss, paper_npo(logits, reference, wanted, beta), logits)
+
+
+def test_npo_becomes_gradient_ascent_as_beta_vanishes(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Proposition 1 of Zhang et al. 2024: L_NPO - (2 / beta) log 2 tends to the ascent on summed likelihoods."""
+    wanted, logits, reference = batch
+    logits.requires_grad_()
+    ours, beta = module("npo"), 1e-6
+    log_p_ref = ours.answer_log_prob(reference, wanted)
+    loss = ours.npo_loss(ours.answer_log_prob(logits, wanted), log_p_ref, beta)
+    ascent = torch.stack([token for row in answers(logits, wanted) for token in row]).sum() / wanted.shape[0]
+    torch.testing.assert_close(gradient(loss, logits), gradient(ascent, logits), rtol=1e-4, atol=1e-8)
+    limit = ascent - log_p_ref.mean()
+    torch.testing.assert_close(loss - 2 / beta * math.log(2), limit, rtol=1e-4, atol=1e-4)
+
+
+def test_npo_gradient_is_ascent_weighted_by_how_likely_the_answer_still_is() -> None:
+    """Section 3.2 of Zhang et al. 2024: each answer's gradient is 2 p^beta / (p^beta + q^beta) times that of ascent."""
+    log_p, log_q = torch.tensor([-1.0, -20.0], dtype=torch.float64, requires_grad=True), torch.tensor([-2.0, -3.0])
+    (found,) = torch.autograd.grad(module("npo").npo_loss(log_p, log_q.double(), 0.7) * 2, log_p)
+    p, q = log_p.detach().exp() ** 0.7, log_q.double().exp() ** 0.7
+    torch.testing.assert_close(found, 2 * p / (p + q))
+
+
+def test_npo_is_bounded_below_where_gradient_ascent_is_not() -> None:
+    log_q = torch.zeros(1, dtype=torch.float64)
+    found = [module("npo").npo_loss(log_q - fall, log_q, 0.1).item() for fall in (0.0, 10.0, 1e3, 1e5)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] >= 0
+
+
+def test_every_implementation_has_a_test_here() -> None:
+    tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
+    assert set(available(IMPLEMENTATIONS)) <= tested, "a reference implementation without a test of equality"
