@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -239,6 +240,7 @@ def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> N
 def test_unlearning_lowers_the_likelihood_of_what_is_forgotten(task: authors.Task) -> None:
     before = models.trained(task, "full")
     data = Data(task.encoded("forget"), task.encoded("retain"))
+    alone: dict[str, Any]
     for id_, alone in (("ga", {}), ("grad-diff", {"retain_weight": 0.0}), ("npo", {"retain_weight": 0.0})):
         after = implementation(IMPLEMENTATIONS, id_).unlearn(copy.deepcopy(before), data, steps=5, **alone)
         with torch.no_grad():

@@ -32,8 +32,8 @@ def learn(
 ) -> None:
     """Train a model in place on the mean negative log-likelihood of the answer tokens.
 
-    AdamW with momenta 0.9 and 0.95, without weight decay; the rate rises over the first twentieth of the steps and falls along a cosine to a
-    tenth of its peak.
+    AdamW with momenta 0.9 and 0.95, without weight decay; the rate rises over the first twentieth of the steps and
+    falls along a cosine to a tenth of its peak.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     batches = shuffled(sequences, batch_size, seed)
