@@ -1,6 +1,6 @@
 """Gradient ascent (GA).
 
-Paper: Jang et al. 2022, "Knowledge Unlearning for Mitigating Privacy Risks in Language Models", equation 1:
+Paper: Jang et al. 2022, "Knowledge Unlearning for Mitigating Privacy Risks in Language Models":
 raise the negative log-likelihood of what is to be forgotten,
 
     L(theta) = sum_t log p_theta(x_t | x_<t)          (minimised)

@@ -1,6 +1,6 @@
 """Gradient difference (GradDiff).
 
-Paper: Liu et al. 2022, "Continual Learning and Private Unlearning", as Maini et al. 2024 (TOFU, section 4.1) use it:
+Paper: Liu et al. 2022, "Continual Learning and Private Unlearning", as Maini et al. 2024 (TOFU) use it:
 gradient ascent on the forget set and descent on the retain set, in one loss,
 
     L(theta) = - L(D_f; theta) + lambda L(D_r; theta),      L: mean negative log-likelihood   (minimised)

@@ -1,7 +1,7 @@
 """Negative preference optimisation (NPO), with a retain term (NPO+RT) or without.
 
-Paper: Zhang et al. 2024, "Negative Preference Optimization: From Catastrophic Collapse to Effective Unlearning",
-equation 3: direct preference optimisation with the forget answer as the rejected side and no preferred one,
+Paper: Zhang et al. 2024, "Negative Preference Optimization: From Catastrophic Collapse to Effective Unlearning":
+direct preference optimisation with the forget answer as the rejected side and no preferred one,
 
     L(theta) = - (2 / beta) E_{(x, y) in D_f} [ log sigmoid( - beta log( p_theta(y | x) / p_ref(y | x) ) ) ]
                + lambda L(D_r; theta),                L: mean negative log-likelihood   (minimised)
@@ -9,7 +9,7 @@ equation 3: direct preference optimisation with the forget answer as the rejecte
 Which variant this is, and how it differs:
 
 1. log p(y | x) is the sum over the answer's tokens, as in the paper and the authors' code; some ports take the mean.
-2. lambda = 1 is the paper's NPO+RT, lambda = 0 its plain NPO. The paper's NPO+KL is not here.
+2. lambda > 0 is the paper's NPO with a retain term, lambda = 0 plain NPO. The variant with a KL divergence is not here.
 3. The answer's tokens are scored and its end with them.
 4. AdamW at a constant rate without weight decay; the authors warm up over the first epoch and decay weights by 0.01.
 """

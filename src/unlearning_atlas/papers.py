@@ -93,7 +93,7 @@ def _paper(entry: Entry, fields: dict[str, str]) -> Paper:
 
 def _plain(value: str) -> str:
     """Drop the braces that protect capitals and fold white space; the file is UTF-8, so no accents need decoding."""
-    return " ".join(value.replace("{", "").replace("}", "").replace(r"\&", "&").split())
+    return " ".join(value.replace("{", "").replace("}", "").replace(r"\&", "&").replace(r"\%", "%").split())
 
 
 def _natural(name: str) -> str:
@@ -113,7 +113,13 @@ def first_year(paper: Paper) -> int:
     return 2000 + int(paper.arxiv[:2]) if re.match(r"[0-9]{4}\.", paper.arxiv) else paper.year
 
 
+_WITHOUT_DECOMPOSITION = str.maketrans(
+    {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ß": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "ı": "i"}
+)
+
+
 def _ascii(text: str) -> str:
+    text = text.translate(_WITHOUT_DECOMPOSITION)
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]", "", plain)
 

@@ -74,7 +74,7 @@ def paper_mean_nll(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def paper_npo(logits: Tensor, reference: Tensor, wanted: Tensor, beta: float) -> Tensor:
-    """Equation 3 of Zhang et al. 2024, with the sequence's probability as the product over its tokens."""
+    """The loss of Zhang et al. 2024, with the sequence's probability as the product over its tokens."""
     rows = zip(answers(logits, wanted), answers(reference, wanted), strict=True)
     total = torch.zeros((), dtype=torch.float64)
     for ours, theirs in rows:
@@ -121,7 +121,7 @@ def test_npo(batch: tuple[Tensor, Tensor, Tensor], beta: float) -> None:
 
 
 def test_npo_becomes_gradient_ascent_as_beta_vanishes(batch: tuple[Tensor, Tensor, Tensor]) -> None:
-    """Proposition 1 of Zhang et al. 2024: L_NPO - (2 / beta) log 2 tends to the ascent on summed likelihoods."""
+    """Shown in Zhang et al. 2024: L_NPO - (2 / beta) log 2 tends to the ascent on summed likelihoods."""
     wanted, logits, reference = batch
     logits.requires_grad_()
     ours, beta = module("npo"), 1e-6
@@ -134,7 +134,7 @@ def test_npo_becomes_gradient_ascent_as_beta_vanishes(batch: tuple[Tensor, Tenso
 
 
 def test_npo_gradient_is_ascent_weighted_by_how_likely_the_answer_still_is() -> None:
-    """Section 3.2 of Zhang et al. 2024: each answer's gradient is 2 p^beta / (p^beta + q^beta) times that of ascent."""
+    """As Zhang et al. 2024 derive: each answer's gradient is 2 p^beta / (p^beta + q^beta) times that of ascent."""
     log_p, log_q = torch.tensor([-1.0, -20.0], dtype=torch.float64, requires_grad=True), torch.tensor([-2.0, -3.0])
     (found,) = torch.autograd.grad(module("npo").npo_loss(log_p, log_q.double(), 0.7) * 2, log_p)
     p, q = log_p.detach().exp() ** 0.7, log_q.double().exp() ** 0.7

@@ -1,6 +1,6 @@
 """What is measured on a model: exact match, probability, truth ratio, utility, and forget quality.
 
-The definitions are TOFU's (Maini et al. 2024, section 2.2), with these differences: exact match stands in place of
+The definitions are TOFU's (Maini et al. 2024), with these differences: exact match stands in place of
 ROUGE-L recall, since answers have one to three words; the probability is not normalised over the answer choices on any
 set; the right answer is not paraphrased in the truth ratio, since it is a name, a number or a title; and the averages
 over wrong answers are arithmetic, as in the paper's equation (its public code averages log-probabilities).
@@ -54,7 +54,7 @@ def answer_probabilities(model: nn.Module, sequences: Batch) -> Tensor:
 def truth_ratios(model: nn.Module, facts: tuple[Fact, ...], vocabulary: dict[str, int]) -> Tensor:
     """Return each fact's truth ratio, asked in its first learnt wording: (N,), from 0 (knows) upwards.
 
-    The mean normalised probability of the wrong answers over that of the right one (TOFU, equation 1).
+    The mean normalised probability of the wrong answers over that of the right one (TOFU).
     """
     right = encode([(fact.learnt[0], fact.answer) for fact in facts], vocabulary)
     wrong = encode([(fact.learnt[0], answer) for fact in facts for answer in fact.wrong], vocabulary)

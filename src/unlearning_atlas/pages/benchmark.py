@@ -1,0 +1,77 @@
+"""The page of a benchmark and the table of all benchmarks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.pages import parts
+from unlearning_atlas.pages.markup import Html, document, escape, facts, join, link, section, table, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from unlearning_atlas.models import Benchmark
+    from unlearning_atlas.pages.view import View
+
+
+def render(view: View, benchmark: Benchmark) -> str:
+    """Return a benchmark's page as Markdown."""
+    belongs = f"{benchmark.knowledge} knowledge"
+    return parts.entry_page(view, benchmark, belongs, _facets(view, benchmark), _body(view, benchmark))
+
+
+def _facets(view: View, benchmark: Benchmark) -> Iterable[tuple[str, str]]:
+    yield "Task", benchmark.task
+    yield "Paradigm", view.terms("paradigm", benchmark.paradigm)
+    yield "Target", view.terms("target", benchmark.target)
+    yield "Modality", view.terms("modality", benchmark.modality)
+    yield "Metrics", view.entries("metrics", benchmark.metrics)
+    yield "Models", ", ".join(benchmark.base_models)
+
+
+def _body(view: View, benchmark: Benchmark) -> Iterable[list[str]]:
+    yield section("Splits", "splits", _splits(benchmark))
+    if benchmark.data:
+        address = link(benchmark.data.url.split("://", 1)[1], benchmark.data.url) if benchmark.data.url else ""
+        pairs = [("Address", address), ("Licence", benchmark.data.licence or "")]
+        yield section("Data", "data", facts(pairs))
+    yield section("Public code", "code", *parts.public_code(view, benchmark.code))
+    yield section("Known faults", "faults", parts.remarks(view, benchmark.known_faults))
+    users = view.atlas.methods.where(benchmark=benchmark.id)
+    if users:
+        narrowed = tag("p", "See them ", view.filtered("in the table", "benchmark", benchmark.id), ".", class_="quiet")
+        named = parts.reporting(view, users, "benchmarks", benchmark.id)
+        yield section("Methods that report on it", "methods", named, narrowed)
+
+
+def _splits(benchmark: Benchmark) -> Html:
+    if not benchmark.splits:
+        return Html("")
+    rows = [
+        (tag("b", split.name), escape(split.role), f"{split.size:,}" if split.size else "", split.unit or "")
+        for split in benchmark.splits
+    ]
+    return table(["Split", "Role", "Size", "Unit"], rows, "data narrow")
+
+
+def render_all(view: View) -> str:
+    """Return the table of all benchmarks as Markdown."""
+    rows = []
+    for id_, benchmark in view.atlas.benchmarks.items():
+        users = len(view.atlas.methods.where(benchmark=id_))
+        rows.append(
+            [
+                join([view.entry("benchmarks", id_), tag("br"), tag("span", benchmark.task, class_="quiet")]),
+                view.terms("paradigm", benchmark.paradigm),
+                view.terms("target", benchmark.target),
+                escape(benchmark.knowledge),
+                view.filtered(str(users), "benchmark", id_) if users else "0",
+                escape(benchmark.introduced),
+            ]
+        )
+    blocks = [
+        "# Benchmarks",
+        tag("p", "What unlearning is tried on. Each entry lists its splits, its metrics and its known faults."),
+        table(["Benchmark", "Paradigm", "Target", "Knowledge", "Methods", "Since"], rows, "data"),
+    ]
+    return document("Benchmarks", blocks, description="Benchmarks of LLM unlearning.", hide=["navigation", "toc"])

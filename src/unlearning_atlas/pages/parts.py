@@ -1,0 +1,196 @@
+"""The parts that pages of different kinds share: where a statement stands, remarks, equations, code, evidence."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.pages.markup import (
+    Html,
+    bullets,
+    document,
+    escape,
+    facts,
+    join,
+    link,
+    pre,
+    section,
+    shortened,
+    table,
+    tag,
+    tex,
+)
+from unlearning_atlas.pages.view import FOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from unlearning_atlas.models import Entry, Equation, PublicCode, Remark, Result, Sourced
+    from unlearning_atlas.pages.view import View
+
+_NAMED = 100
+"""How many methods a page names before the rest becomes a number."""
+
+
+def status(status: str, checked: str | None = None) -> Html:
+    """Return the mark of evidence: ink for what was read in the source, pencil for what was not."""
+    if status == "verified":
+        return tag("span", f"read {checked}" if checked else "read", class_="ink")
+    return tag("span", "unverified", class_="pencil")
+
+
+def where(view: View, sourced: Sourced) -> Html:
+    """Return source, place and commit of something that was read; the link leads to the repository at that commit."""
+    repository = re.match(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$", sourced.source)
+    source = view.source(sourced.source)
+    if repository:
+        at = f"/tree/{sourced.commit}" if sourced.commit else ""
+        source = link(repository[1], f"https://github.com/{repository[1]}{at}")
+    commit = tag("code", sourced.commit[:7]) if sourced.commit else ""
+    return join([part for part in (source, sourced.place or "", commit) if part], ", ")
+
+
+def standing(view: View, sourced: Sourced) -> Html:
+    """Return where something stands and whether it was read there, with what must be known about it."""
+    parts = [where(view, sourced), status(sourced.status, sourced.checked)]
+    if sourced.note:
+        parts.append(tag("span", sourced.note, class_="note"))
+    return join(parts, " ")
+
+
+def _remark(view: View, remark: Remark) -> Html:
+    if remark.source is None:
+        who = tag("span", "editors’ judgement", class_="who")
+    else:
+        place = f", {remark.place}" if remark.place else ""
+        who = tag("span", view.source(remark.source), place, class_="who")
+    return join([remark.text, who], " ")
+
+
+def remarks(view: View, found: Iterable[Remark]) -> Html:
+    """Return remarks, each with who says so."""
+    return bullets((_remark(view, remark) for remark in found), "remarks")
+
+
+def equation(found: Equation | None) -> list[str]:
+    """Return an equation, its symbols and what it leaves open."""
+    if found is None:
+        return []
+    symbols = ((tex(symbol.symbol), escape(symbol.meaning)) for symbol in found.symbols)
+    where_ = tag("dl", *(join([tag("dt", sign), tag("dd", meaning)]) for sign, meaning in symbols), class_="symbols")
+    open_ = tag("p", tag("strong", "Reduction."), " ", found.reduction) if found.reduction else ""
+    return [tag("div", tex(found.latex, display=True), class_="equation"), where_, open_]
+
+
+def public_code(view: View, found: Iterable[PublicCode]) -> list[str]:
+    """Return public implementations and where each departs from the paper."""
+    blocks: list[str] = []
+    for code in found:
+        what = tag("strong", "Authors’ code" if code.official else "Port")
+        variant = escape(f", {code.variant}") if code.variant else Html("")
+        blocks.append(tag("p", what, variant, ": ", standing(view, code)))
+        blocks.append(remarks(view, code.deviations))
+    return blocks
+
+
+def results(view: View, found: Iterable[Result]) -> Html:
+    """Return a method's reported numbers as a table."""
+    rows = []
+    for result in found:
+        benchmark = view.entry("benchmarks", result.benchmark)
+        split = f", {result.split}" if result.split else ""
+        rows.append(
+            [
+                join([benchmark, split]),
+                view.entry("metrics", result.metric),
+                tag("b", str(result.value)),
+                escape(result.model),
+                standing(view, result),
+            ]
+        )
+    return table(["Benchmark", "Metric", "Value", "Model", "Stands in"], rows, "data") if rows else Html("")
+
+
+def reporting(view: View, methods: Iterable[str], kind: str, id_: str) -> Html:
+    """Return links to methods, each with how many numbers it reports on a benchmark or in a metric.
+
+    The numbers stay on the methods' pages, beside their settings: side by side they would look comparable.
+    """
+    counts: Mapping[str, int] = view.survey.numbers.get((kind, id_), {})
+    ids = [*methods]
+    shown = []
+    for method in ids[:_NAMED]:
+        count = counts.get(method, 0)
+        numbers = f"{count} number{'s' * (count != 1)}"
+        address = Html(f"{view.up}methods/{method}/#results")
+        shown.append(
+            join([view.entry("methods", method), *([" (", tag("a", numbers, href=address), ")"] * bool(count))])
+        )
+    if len(ids) > _NAMED:
+        shown.append(escape(f"and {len(ids) - _NAMED} more"))
+    return tag("p", join(shown, ", ")) if shown else Html("")
+
+
+def evidence(view: View, entry: Entry) -> list[str]:
+    """Return the section that says what stands behind which field, and how much of it was read."""
+    verified = sum(item.status == "verified" for item in entry.evidence)
+    total = len(entry.evidence)
+    rows = []
+    for item in entry.evidence:
+        basis = tag("span", "our conclusion from it", class_="note") if item.basis == "derived" else ""
+        note = tag("span", item.note, class_="note") if item.note else ""
+        place = join([part for part in (where(view, item), basis, note) if part], " ")
+        rows.append([", ".join(dict.fromkeys(map(_field, item.supports))), place, status(item.status, item.checked)])
+    share = tag(
+        "p",
+        f"{verified} of {total} {'item was' if total == 1 else 'items were'} read in the source. ",
+        tag("a", "What the marks mean", href=Html(f"{view.up}about/#evidence")),
+        class_="quiet",
+    )
+    found = table(["What it supports", "Where it stands", "Status"], rows, "data evidence")
+    return section("Evidence", "evidence", share, found, searched=False)
+
+
+def _field(path: str) -> str:
+    """Return a field's path as a reader says it; an item that is named by a web address goes by the list's name."""
+    field, _, item = path.partition(".")
+    return f"{field}: {item}".replace("_", " ") if item and "://" not in item else field.replace("_", " ")
+
+
+def paper(view: View, entry: Entry) -> Html:
+    """Return the paper that introduced the entry, with its links."""
+    found = entry.paper
+    links = [link("arXiv", f"https://arxiv.org/abs/{found.arxiv}")] if found.arxiv else []
+    if found.doi:
+        links.append(link("DOI", f"https://doi.org/{found.doi}"))
+    if found.url and not (found.arxiv and "arxiv.org" in found.url):
+        links.append(link("paper", found.url))
+    links.append(tag("a", "BibTeX", href=Html("#bibtex")))
+    authors = ", ".join(found.authors[:6]) + (" and others" if len(found.authors) > 6 else "")
+    place = f"{authors}. {found.venue}, {found.year}. " if found.venue else f"{authors}. {found.year}. "
+    return tag("p", tag("cite", found.title), tag("br"), place, join(links, " · "), class_="paper")
+
+
+def entry_page(
+    view: View, entry: Entry, belongs: str, top: Iterable[tuple[str, str]], sections: Iterable[list[str]]
+) -> str:
+    """Return an entry's page: what it is, its facts, the sections of its kind, evidence and BibTeX.
+
+    ``belongs`` is the line above the name, ``top`` holds the facts that stand before every section.
+    """
+    blocks = [
+        tag("p", FOLDERS[entry.kind], " · ", belongs, " · ", entry.introduced, class_="kicker"),
+        f"# {escape(entry.name)}",
+    ]
+    if entry.aliases:
+        blocks.append(tag("p", "also ", ", ".join(entry.aliases), class_="aliases"))
+    if entry.superseded_by:
+        newer = view.entry(entry.kind, entry.superseded_by)
+        blocks.append(tag("p", "Superseded by ", newer, ". This entry is kept for those who link to it.", class_="old"))
+    blocks += [tag("p", entry.summary, class_="lead"), paper(view, entry), facts(top)]
+    for found in sections:
+        blocks += found
+    blocks += evidence(view, entry)
+    blocks += section("BibTeX", "bibtex", pre(entry.paper.bibtex, "bibtex"), searched=False)
+    blocks.append(tag("p", view.edit(entry), class_="edit"))
+    return document(entry.name, blocks, description=shortened(entry.summary), hide=["navigation"])

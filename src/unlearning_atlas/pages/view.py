@@ -1,0 +1,123 @@
+"""What every page needs of the catalog: names, links and the relations that point the other way."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.catalog import walk_terms
+from unlearning_atlas.pages.markup import Html, escape, join, link, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from unlearning_atlas.atlas import Atlas
+    from unlearning_atlas.models import Axis, Entry, Link, Method
+
+FOLDERS = {"methods": "Method", "benchmarks": "Benchmark", "metrics": "Metric"}
+"""Kind of entry, which is also its folder on the site, to what one of it is called."""
+
+
+def anchor(axis: str, term: str = "") -> str:
+    """Return the anchor of an axis or a term on the taxonomy page; two hyphens stand in neither name."""
+    return f"{axis}--{term}" if term else axis
+
+
+class Survey:
+    """The catalog with everything that takes a pass over all entries, made once for all pages."""
+
+    def __init__(self, atlas: Atlas, repo_url: str = "") -> None:
+        self.atlas = atlas
+        self.repo_url = repo_url.rstrip("/")
+
+    @cached_property
+    def referring(self) -> dict[str, list[tuple[str, Link]]]:
+        """Method → (id of another method, its relation to this one)."""
+        found = defaultdict(list)
+        for id_, method in self.atlas.methods.items():
+            for relation in method.relations:
+                found[relation.target].append((id_, relation))
+        return dict(found)
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, str], Counter[str]]:
+        """(Kind, id) of a benchmark or a metric → id of a method → how many numbers it reports there."""
+        found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for id_, method in self.atlas.methods.items():
+            for result in method.reported_results:
+                found["benchmarks", result.benchmark][id_] += 1
+                found["metrics", result.metric][id_] += 1
+        return found
+
+    @cached_property
+    def names(self) -> dict[str, dict[str, str]]:
+        """Kind → id → name."""
+        return {kind: {id_: e.name for id_, e in entries.items()} for kind, entries in self.atlas.collections.items()}
+
+    @cached_property
+    def above(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Axis → term → the terms above it."""
+        return {name: {term.id: above for term, above in walk_terms(axis.terms)} for name, axis in self.taxonomy}
+
+    @cached_property
+    def taxonomy(self) -> list[tuple[str, Axis]]:
+        """The axes in the order in which a reader should meet them."""
+        first = ("family", "paradigm", "access_level", "objective", "intervention", "target", "modality")
+        axes = self.atlas.taxonomy
+        return [(name, axes[name]) for name in sorted(axes, key=lambda n: (first.index(n) if n in first else 99, n))]
+
+    def code(self, method: Method) -> str:
+        """Return the source of a method's reference implementation, or nothing when the file is not there."""
+        path = self.atlas.root / "reference_impls" / f"{method.id.replace('-', '_')}.py"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The survey as seen from one page. ``up`` leads from the page to the site's root: ``../../`` for an entry."""
+
+    survey: Survey
+    up: str
+
+    @property
+    def atlas(self) -> Atlas:
+        """The catalog."""
+        return self.survey.atlas
+
+    def entry(self, kind: str, id_: str) -> Html:
+        """Return a link to an entry's page."""
+        return tag("a", self.survey.names[kind][id_], href=f"{self.up}{kind}/{id_}/")
+
+    def entries(self, kind: str, ids: Iterable[str]) -> Html:
+        """Return links to entries, separated by commas."""
+        return join((self.entry(kind, id_) for id_ in ids), ", ")
+
+    def term(self, axis: str, term: str) -> Html:
+        """Return a link to a term's definition."""
+        label = self.atlas.taxonomy.label(axis, term)
+        return tag("a", label, href=Html(f"{self.up}taxonomy/#{anchor(axis, term)}"))
+
+    def terms(self, axis: str, terms: Iterable[str]) -> Html:
+        """Return links to terms, separated by commas."""
+        return join((self.term(axis, term) for term in terms), ", ")
+
+    def filtered(self, label: str, facet: str, term: str) -> Html:
+        """Return a link to the table of methods, narrowed to a term."""
+        return tag("a", label, href=Html(f"{self.up}methods/?{facet}={term}"))
+
+    def source(self, source: str) -> Html:
+        """Return a link to a paper, in its short form, or to a web address without its scheme."""
+        if "://" in source:
+            return link(source.split("://", 1)[1].rstrip("/"), source)
+        paper = self.atlas.papers[source]
+        return link(paper.citation, paper.url)
+
+    def edit(self, entry: Entry) -> Html:
+        """Return a link to the entry's file in the repository's editor, or the file's name without a repository."""
+        file = f"catalog/{entry.kind}/{entry.id}.yaml"
+        if not self.survey.repo_url:
+            return join(["This entry is ", tag("code", file), "."])
+        address = f"{self.survey.repo_url}/edit/main/{file}"
+        return join([link("Edit this entry", address), escape(" in "), tag("code", file), "."])

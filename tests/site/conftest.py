@@ -1,0 +1,106 @@
+"""A checkout of the small catalog with the site's sources, built once for all tests that only look at the result."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from unlearning_atlas.site import build
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SMALL = CHECKOUT / "tests" / "data" / "small"
+REPOSITORY = "https://example.org/atlas"
+VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+
+
+def make_checkout(folder: Path, catalog: Path = SMALL) -> Path:
+    """Copy a catalog and the hand-written sources of the site into a folder."""
+    shutil.copytree(catalog, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "mkdocs.yml", folder)
+    generated = ("methods", "benchmarks", "metrics", "index.md", "taxonomy.md")
+    shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
+    shutil.copytree(CHECKOUT / "site" / "overrides", folder / "site" / "overrides")
+    return folder
+
+
+@pytest.fixture
+def site_root(tmp_path: Path) -> Path:
+    """Return a checkout of one's own."""
+    return make_checkout(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the built site."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("UNLEARNING_ATLAS_REPOSITORY", REPOSITORY)
+        return build(make_checkout(tmp_path_factory.mktemp("site") / "checkout"))
+
+
+@dataclass
+class Element:
+    """An element of a page: its name, its attributes and the text below it."""
+
+    name: str
+    attributes: dict[str, str]
+    text: str = ""
+
+
+@dataclass
+class Document:
+    """The elements of a page in reading order."""
+
+    elements: list[Element] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Everything a reader sees."""
+        return next((element.text for element in self.elements if element.name == "body"), self.elements[0].text)
+
+    @property
+    def anchors(self) -> set[str]:
+        """Every id of the page."""
+        return {element.attributes["id"] for element in self.elements if "id" in element.attributes}
+
+    def all(self, *names: str) -> list[Element]:
+        """Return the elements of these names."""
+        return [element for element in self.elements if element.name in names]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        root = Element("", {})
+        self.document = Document([root])
+        self.open = [root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.document.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.document.elements.append(Element(tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if any(element.name == tag for element in self.open[1:]):
+            while self.open.pop().name != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        for element in self.open:
+            element.text += data
+
+
+def read_html(html: str) -> Document:
+    """Parse a page."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return reader.document
