@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PAGES = "site/pages"
 OUTPUT = "site/_build"
 _SOURCES = ("catalog", "taxonomy", "reference_impls", PAGES, "src/unlearning_atlas")
+_DANGLING = frozenset(("reference", "term"))
+"""The rules on names that lead nowhere: a page that shows such a name can't be written."""
 _LAST = 12
 """How many of mkdocs' last lines a failure shows."""
 
@@ -38,10 +40,11 @@ def build(root: Path | None = None, *, strict: bool = True) -> Path:
     Args:
         root: a checkout, that is a folder with ``mkdocs.yml`` beside ``catalog/``; by default the one this package
             lies in.
-        strict: fail on what mkdocs only warns of, such as a link that leads nowhere.
+        strict: fail on any fault of the catalog and on what mkdocs only warns of; otherwise only on names that lead
+            nowhere.
 
     Raises:
-        CatalogError: the catalog has faults.
+        CatalogError: the catalog has faults; nothing has been changed.
         SiteError: there is no checkout, mkdocs is not installed, or mkdocs fails.
     """
     root = _checkout(root)
@@ -49,6 +52,7 @@ def build(root: Path | None = None, *, strict: bool = True) -> Path:
         if find_spec(module) is None:
             tip = "pip install 'unlearning-atlas[site]'"
             raise SiteError(f"the site is built with mkdocs-material, which is not installed; tip: {tip}")
+    _check(root, strict=strict)
     write_pages(root)
     output = root / OUTPUT
     draft = output.with_name(f"{output.name}.{os.getpid()}")
@@ -70,10 +74,19 @@ def _checkout(root: Path | None) -> Path:
     return root
 
 
+def _check(root: Path, *, strict: bool) -> None:
+    from unlearning_atlas.faults import CatalogError
+    from unlearning_atlas.lint import validate
+
+    faults = [fault for fault in validate(root) if strict or fault.rule in _DANGLING]
+    if faults:
+        raise CatalogError(faults)
+
+
 def write_pages(root: Path) -> list[Path]:
     """Write the generated pages that differ from those on disk, remove those that have gone, and return both.
 
-    Raises CatalogError when the catalog has faults, in which case nothing is changed.
+    The catalog must be without faults, as :func:`build` makes sure.
     """
     from unlearning_atlas.atlas import load
     from unlearning_atlas.pages import FOLDERS, render

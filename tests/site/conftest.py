@@ -6,10 +6,14 @@ import shutil
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from unlearning_atlas.site import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SMALL = CHECKOUT / "tests" / "data" / "small"
@@ -17,9 +21,8 @@ REPOSITORY = "https://example.org/atlas"
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
-def make_checkout(folder: Path, catalog: Path = SMALL) -> Path:
-    """Copy a catalog and the hand-written sources of the site into a folder."""
-    shutil.copytree(catalog, folder, ignore=shutil.ignore_patterns("__pycache__"))
+def _make_checkout(folder: Path) -> Path:
+    shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "mkdocs.yml", folder)
     generated = ("methods", "benchmarks", "metrics", "index.md", "taxonomy.md")
     shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
@@ -29,8 +32,8 @@ def make_checkout(folder: Path, catalog: Path = SMALL) -> Path:
 
 @pytest.fixture
 def site_root(tmp_path: Path) -> Path:
-    """Return a checkout of one's own."""
-    return make_checkout(tmp_path / "checkout")
+    """Return a folder of one's own with the small catalog and the hand-written sources of the site."""
+    return _make_checkout(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("UNLEARNING_ATLAS_REPOSITORY", REPOSITORY)
-        return build(make_checkout(tmp_path_factory.mktemp("site") / "checkout"))
+        return build(_make_checkout(tmp_path_factory.mktemp("site") / "checkout"))
 
 
 @dataclass
@@ -59,8 +62,8 @@ class Document:
 
     @property
     def text(self) -> str:
-        """Everything a reader sees."""
-        return next((element.text for element in self.elements if element.name == "body"), self.elements[0].text)
+        """All text of the page."""
+        return self.elements[0].text
 
     @property
     def anchors(self) -> set[str]:
@@ -98,9 +101,14 @@ class _Reader(HTMLParser):
             element.text += data
 
 
-def read_html(html: str) -> Document:
-    """Parse a page."""
+def _read_html(html: str) -> Document:
     reader = _Reader()
     reader.feed(html)
     reader.close()
     return reader.document
+
+
+@pytest.fixture(scope="session")
+def read_html() -> Callable[[str], Document]:
+    """Return the function that parses a page."""
+    return _read_html

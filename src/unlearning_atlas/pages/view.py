@@ -20,9 +20,10 @@ FOLDERS = {"methods": "Method", "benchmarks": "Benchmark", "metrics": "Metric"}
 """Kind of entry, which is also its folder on the site, to what one of it is called."""
 
 
-def anchor(axis: str, term: str = "") -> str:
+def anchor(axis: str, term: str = "") -> Html:
     """Return the anchor of an axis or a term on the taxonomy page; two hyphens stand in neither name."""
-    return f"{axis}--{term}" if term else axis
+    # The models allow nothing but letters, digits, hyphens and underscores in either.
+    return Html(f"{axis}--{term}" if term else axis)
 
 
 class Survey:
