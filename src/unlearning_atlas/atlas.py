@@ -99,7 +99,7 @@ class _Store:
 
             # The body was validated when the index was compiled, and is validated again here: it is cheap.
             entry = ENTRY_MODELS[self.kind].model_validate_json(self.atlas._index.body(self.kind, id_))
-            entry.bind(self.atlas.papers)
+            entry.bind(lambda: self.atlas.papers)
             self.entries[id_] = entry
         return self.entries[id_]
 

@@ -48,10 +48,12 @@ class UnknownNameError(KeyError):
 
 
 def suggest(name: str, known: Iterable[str]) -> list[str]:
-    """Return up to three names that come close to ``name``, the closest first."""
+    """Return up to three names that come close to ``name`` or hold it, the closest first."""
     lowered = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower().replace("_", "-"), lowered, n=3, cutoff=0.6)
     close += [k for k in get_close_matches(name.lower(), lowered, n=3, cutoff=0.6) if k not in close]
+    if len(name) > 2:
+        close += [k for k in lowered if name.lower() in k and k not in close]
     return [lowered[match] for match in close[:3]]
 
 

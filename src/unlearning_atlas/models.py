@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
@@ -236,10 +236,10 @@ class Entry(Model):
     superseded_by: Id | None = Field(None, description="The entry that replaces this one. Entries are never deleted.")
     evidence: tuple[Evidence, ...] = Field(min_length=1, description="What stands behind the fields above.")
 
-    _papers: Mapping[str, Paper] | None = PrivateAttr(None)
+    _papers: Callable[[], Mapping[str, Paper]] | None = PrivateAttr(None)
 
-    def bind(self, papers: Mapping[str, Paper]) -> None:
-        """Give the entry the bibliography that :attr:`paper` looks in."""
+    def bind(self, papers: Callable[[], Mapping[str, Paper]]) -> None:
+        """Give the entry what returns the bibliography that :attr:`paper` looks in; it is read when first needed."""
         self._papers = papers
 
     @property
@@ -247,7 +247,7 @@ class Entry(Model):
         """The paper that introduced it. Raises RuntimeError on an entry that no atlas has loaded."""
         if self._papers is None:
             raise RuntimeError(f"{self.id} was not loaded by an atlas: use unlearning_atlas.load()")
-        return self._papers[self.paper_key]
+        return self._papers()[self.paper_key]
 
 
 class Method(Entry):

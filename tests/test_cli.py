@@ -1,0 +1,223 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import unlearning_atlas as ua
+from unlearning_atlas import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Root
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(small_root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Return what runs a command on the small catalog, in this process."""
+
+    def run_(*arguments: str, root: bool = True) -> Done:
+        monkeypatch.setattr(
+            sys, "argv", ["unlearning-atlas", *arguments, *(["--root", str(small_root)] if root else [])]
+        )
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else 1
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Done(code, out, err)
+
+    return run_
+
+
+def test_list_as_json(run: Callable[..., Done], small_root: Path) -> None:
+    done = run("list", "--json")
+    records = json.loads(done.out)
+    wanted = {"id", "name", "family", "paradigm", "access_level", "objective", "benchmarks", "implementation"}
+    assert all(wanted <= record.keys() for record in records)
+    assert records == ua.load(small_root).methods.to_records()
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        ((), ["alpha-ascent", "beta-preference", "gamma-steer"]),
+        (("--benchmark", "hazard-bench"), ["beta-preference", "gamma-steer"]),
+        (("--family", "direct-fine-tuning"), ["alpha-ascent", "beta-preference"]),
+        (("--family", "direct-fine-tuning", "--paradigm", "direct-unlearning"), ["beta-preference"]),
+        (("--implementation", "simplified", "--implementation", "faithful"), ["beta-preference"]),
+        (("--access-level", "text-api"), []),
+        (("--kind", "benchmarks", "--metric", "truth-score", "--knowledge", "fictitious"), ["authors-bench"]),
+        (("--kind", "metrics", "--role", "attack"), ["relearning-attack"]),
+        (("--sort", "introduced", "--reverse"), ["gamma-steer", "beta-preference", "alpha-ascent"]),
+    ],
+)
+def test_list_narrows(run: Callable[..., Done], arguments: tuple[str, ...], ids: list[str]) -> None:
+    assert [record["id"] for record in json.loads(run("list", *arguments, "--json").out)] == ids
+
+
+def test_list_in_other_forms(run: Callable[..., Done], small_root: Path) -> None:
+    methods = ua.load(small_root).methods
+    assert [row["id"] for row in csv.DictReader(io.StringIO(run("list", "--csv").out))] == list(methods)
+    assert run("list", "--bibtex").out == methods.to_bibtex()
+    assert run("list", "--markdown").out == methods.to_markdown()
+    done = run("list")
+    assert all(id_ in done.out for id_ in methods)
+    assert done.err == "3 of 3 methods\n", "the count is for people, not for pipes"
+
+
+def test_show(run: Callable[..., Done], small_root: Path) -> None:
+    out = run("show", "beta-preference").out
+    for part in (
+        "Beta preference", "bounded below", "verified", r"\log \sigma", "Divides by the number of tokens", "0.1",
+        "reference_impls/beta_preference.py", "Authors bench", "extends alpha-ascent", "inverse temperature",
+    ):  # fmt: skip
+        assert part.lower() in out.lower(), part
+    data = json.loads(run("show", "authors-bench", "--json").out)
+    assert (data["kind"], data["splits"][0]["size"]) == ("benchmarks", 400)
+    assert "Relearning" in run("show", "relearning-attack").out
+
+
+def test_compare_and_cite(run: Callable[..., Done], small_root: Path) -> None:
+    atlas = ua.load(small_root)
+    assert run("compare", "alpha-ascent", "gamma-steer", "--markdown").out == str(
+        atlas.compare("alpha-ascent", "gamma-steer")
+    )
+    assert json.loads(run("compare", "alpha-ascent", "gamma-steer", "--json").out)[1]["id"] == "gamma-steer"
+    assert "needs reference model" in run("compare", "alpha-ascent", "gamma-steer").out
+    paper = atlas.methods["beta-preference"].paper
+    assert run("cite", "beta-preference").out.strip() == paper.bibtex
+    assert json.loads(run("cite", "beta-preference", "authors-bench", "--json").out)[0]["key"] == paper.key
+
+
+@pytest.mark.parametrize("form", ["json", "graphml", "dot", "mermaid"])
+def test_graph(run: Callable[..., Done], small_root: Path, form: str) -> None:
+    from unlearning_atlas.graph import export
+
+    assert run("graph", "--format", form).out == export(ua.load(small_root), form)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("show", "beta"), 2, "did you mean"),
+        (("list", "--family", "gradient"), 2, "did you mean 'gradient-based'"),
+        (("list", "--json", "--csv"), 2, "exclude each other"),
+        (("list", "--sort", "year"), 2, "unknown column"),
+        (("compare", "alpha-ascent"), 2, "two or more"),
+        (("cite", "nobody"), 2, "nobody"),
+        (("run", "npoo"), 2, "npoo"),
+        (("run", "npo", "--hyperparameter", "beta"), 2, "NAME=VALUE"),
+        (("list", "--kind", "papers"), 2, "papers"),
+        (("no-such-command",), 2, "No such command"),
+    ],
+)
+def test_wrong_usage(run: Callable[..., Done], arguments: tuple[str, ...], code: int, message: str) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (code, ""), "errors go to standard error only"
+    assert message in " ".join(done.err.split())
+
+
+def test_a_root_without_a_catalog(run: Callable[..., Done], tmp_path: Path) -> None:
+    for command in ("validate", "fix", "schema"):
+        assert run(command, "--root", str(tmp_path / "nowhere"), root=False).code == 2
+    done = run("list", "--root", str(tmp_path / "nowhere"), root=False)
+    assert done.code == 1
+    assert "no folder 'catalog'" in done.err
+
+
+def test_validate_in_three_forms(run: Callable[..., Done], small: Root) -> None:
+    assert run("validate") == Done(0, "", "no faults\n")
+    assert json.loads(run("validate", "--format", "json").out) == []
+    line, column = small.edit("catalog/methods/alpha-ascent.yaml", "modality: [text]", "modality: [⌖txt]")
+    done = run("validate")
+    assert done.code == 1
+    assert done.out.startswith(f"catalog/methods/alpha-ascent.yaml:{line}:{column}: reference: ")
+    assert "did you mean 'text'" in done.out
+    assert done.err == "1 fault in 1 file\n"
+    (fault,) = json.loads(run("validate", "--format", "json").out)
+    assert fault.keys() == {"file", "line", "column", "rule", "message", "tip"}
+    assert (fault["file"], fault["line"], fault["column"]) == ("catalog/methods/alpha-ascent.yaml", line, column)
+    annotation = run("validate", "--format", "github").out
+    assert annotation.startswith(
+        f"::error file=catalog/methods/alpha-ascent.yaml,line={line},col={column},title=reference::"
+    )
+    assert annotation.count("\n") == 1
+    assert run("list").code == 0, "an unknown term does not keep the rest from being read"
+
+
+def test_a_file_that_does_not_fit_is_told_of_by_every_command(run: Callable[..., Done], small: Root) -> None:
+    small.edit("catalog/methods/alpha-ascent.yaml", "modality: [text]", "modality: text")
+    for command in (("list",), ("show", "beta-preference"), ("graph",)):
+        done = run(*command)
+        assert (done.code, done.out) == (1, "")
+        assert "catalog/methods/alpha-ascent.yaml:" in done.err
+
+
+def test_fix(run: Callable[..., Done], small: Root) -> None:
+    assert run("fix").err == "nothing to mend\n"
+    small.edit("catalog/methods/alpha-ascent.yaml", "name: Alpha ascent\n", "name: Alpha ascent   \n")
+    done = run("fix")
+    assert (done.out, done.err) == ("catalog/methods/alpha-ascent.yaml\n", "1 file changed\n")
+    assert run("validate").code == 0
+
+
+def test_schema(run: Callable[..., Done], small_root: Path) -> None:
+    done = run("schema", "--check")
+    assert done.code == 1
+    assert "run 'unlearning-atlas schema'" in done.err
+    assert len(run("schema").out.splitlines()) == 4
+    assert run("schema", "--check").code == 0
+    assert (small_root / "catalog/schema/method.schema.json").is_file()
+
+
+def test_run_prints_its_result_as_json(
+    checkout: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearning_atlas.lab import models
+
+    monkeypatch.setattr(models, "STEPS", 3)
+    done = run("run", "npo", "--json", "-p", "steps=2", "-p", "retain-weight=0", root=False)
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert [row["model"] for row in result["rows"]] == ["before", "npo", "retrained", "retrained again"]
+    assert {"forget", "paraphrase", "retain", "utility", "forget_quality"} <= result["rows"][0].keys()
+    assert result["hyperparameters"]["steps"] == 2
+    table = run("run", "npo", "-p", "steps=2", root=False)
+    assert "forget quality" in table.out
+    assert "learning everything" in table.err, "progress goes to standard error"
+
+
+def test_without_torch_run_says_what_to_install(small_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
+    done = subprocess.run(
+        [sys.executable, "-m", "unlearning_atlas", "run", "npo", "--root", str(small_root)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: torch is not installed; the lab needs it: pip install 'unlearning-atlas[lab]'\n"
+
+
+def test_a_reader_that_goes_away_is_no_error_message(small_root: Path) -> None:
+    command = f"{sys.executable} -m unlearning_atlas graph --root {small_root} | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
