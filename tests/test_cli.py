@@ -19,7 +19,7 @@ from unlearning_atlas import cli
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Root
+    from tests.conftest import Root
 
 
 class Done(NamedTuple):

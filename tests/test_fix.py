@@ -246,7 +246,7 @@ def mangle(chance: random.Random, text: str) -> str:
         if what == 0:
             chance.shuffle(blocks)
         elif what == 1:
-            blocks[number] = blocks[number].replace("\n", chance.choice(["  \n", "\r\n", "  # c%d\n" % number]), 1)
+            blocks[number] = blocks[number].replace("\n", chance.choice(["  \n", "\r\n", f"  # c{number}\n"]), 1)
         elif what == 2:
             blocks[number] = f"# above {number}\n" + blocks[number]
         elif what == 3:

@@ -16,7 +16,7 @@ import unlearning_atlas as ua
 from unlearning_atlas.graph import FORMATS, export
 
 if TYPE_CHECKING:
-    from conftest import Root
+    from tests.conftest import Root
 
 SCALAR_AXES = {"family": "family", "group": "metric_group"}
 LIST_AXES = ("paradigm", "access_level", "intervention", "target", "modality")
@@ -93,7 +93,7 @@ def hostile(small: Root) -> ua.Atlas:
 def test_graphml_reads_back(hostile: ua.Atlas) -> None:
     graph = hostile.graph()
     back = nx.read_graphml(io.BytesIO(export(hostile, "graphml").encode()), force_multigraph=True)
-    assert dict(back.nodes(data=True)) == dict(graph.nodes(data=True))
+    assert {node: back.nodes[node] for node in back} == {node: graph.nodes[node] for node in graph}
     assert sorted((s, t, d["type"]) for s, t, d in back.edges(data=True)) == sorted(
         (s, t, d["type"]) for s, t, d in graph.edges(data=True)
     )

@@ -14,7 +14,7 @@ from unlearning_atlas import schema
 from unlearning_atlas.catalog import read_catalog
 
 if TYPE_CHECKING:
-    from conftest import Root
+    from tests.conftest import Root
 
 KINDS = {"methods": "method", "benchmarks": "benchmark", "metrics": "metric"}
 

@@ -94,7 +94,13 @@ def read_catalog(root: Path | None = None) -> Catalog:
             document = catalog.documents[file] = loading.read(path, file)
             if kind == "axis":
                 axis = loading.parse(document, Axis)
-                if axis is not None:
+                if axis is not None and axis.axis in catalog.axes:
+                    other = catalog.file_of["axis", axis.axis]
+                    tip = "give one of them another name, or join the files"
+                    document.fault(
+                        "axis-taken", f"axis {axis.axis!r} stands in {other} too", tip, document.position(("axis",))
+                    )
+                elif axis is not None:
                     catalog.axes[axis.axis] = axis
                     catalog.file_of["axis", axis.axis] = file
                 continue

@@ -25,11 +25,17 @@ def cache_folder() -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: readers see the old content or the new. Raises OSError, leaving nothing behind."""
+    """Write a file atomically: readers see the old content or the new. Raises OSError, leaving nothing behind.
+
+    A link stays a link, and a file that was there keeps its mode.
+    """
+    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         draft.write_bytes(content)
+        if path.exists():
+            draft.chmod(path.stat().st_mode)
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

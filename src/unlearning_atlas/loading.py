@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import re
 from contextlib import contextmanager
+from math import isinf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import yaml
@@ -34,7 +35,6 @@ _MANY = 1000
 # The loader class for libyaml's composer without any implicit types: every scalar arrives as text.
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-_STRING_TAG, _LIST_TAG, _MAP_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?$")
 # Numbers to one version of YAML and text, or another number, to the other.
@@ -50,6 +50,8 @@ _BOOLEAN_WORDS = frozenset(
 )
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_PROPERTY = re.compile(r"(?:^|[\s\[{,])[&!]", re.MULTILINE)
+"""Where an anchor or a tag may stand: a cheap look before the events are read a second time."""
 
 
 class Fix(NamedTuple):
@@ -116,6 +118,10 @@ class Document:
             at = (before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
             self.fault("file-encoding", f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8", at)
             return False
+        if self.text.startswith("\ufeff"):
+            # libyaml does not count the mark, so with it every offset would be off by one.
+            self.text = self.text[1:]
+            self.fault("file-encoding", "the file begins with a byte order mark", "run 'unlearning-atlas fix'")
         if not self.text.strip():
             self.fault("file-empty", "the file is empty", "fill it in, or delete it")
             return False
@@ -145,14 +151,26 @@ class Document:
             self.fault("yaml-syntax", problem, tip, at)
             return False
         except yaml.reader.ReaderError as error:
-            line = self.text.count("\n", 0, error.position) + 1
-            column = error.position - self.text.rfind("\n", 0, error.position)
-            self.fault("yaml-syntax", "a control character that YAML forbids", "remove or retype it", (line, column))
+            before = self.text.encode()[: error.position].decode(errors="ignore")  # libyaml counts bytes
+            at = (before.count("\n") + 1, len(before) - before.rfind("\n"))
+            self.fault("yaml-syntax", "a control character that YAML forbids", "remove or retype it", at)
             return False
         if self.root is None:
             self.fault("file-empty", "the file holds comments only", "fill it in, or delete it")
             return False
+        if _PROPERTY.search(self.text):
+            self._properties()
         return True
+
+    def _properties(self) -> None:
+        """Report anchors and tags, which the composed tree no longer shows."""
+        for event in yaml.parse(self.text, Loader=_LOADER):
+            at = (event.start_mark.line + 1, event.start_mark.column + 1)
+            if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
+                self.fault("yaml-alias", "anchors and aliases are not used here", "write the value out", at)
+            if getattr(event, "tag", None):
+                tip = "remove the tag and write the plain value"
+                self.fault("yaml-tag", f"tag {event.tag!r} is not used here", tip, at)
 
     def _depth(self) -> int:
         """Return how deep the text nests, without building anything; 0 where it is no YAML."""
@@ -189,11 +207,7 @@ class _Builder:
             self._fault(node, "yaml-depth", f"nested more than {MAX_DEPTH} levels deep", "an entry needs far fewer")
             return ()
         if isinstance(node, yaml.SequenceNode):
-            if node.tag != _LIST_TAG:
-                self._tag(node)
             return tuple([self.build(item, depth + 1) for item in node.value])
-        if node.tag != _MAP_TAG:
-            self._tag(node)
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
@@ -215,8 +229,6 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
-        if node.tag != _STRING_TAG:
-            self._tag(node)
         if node.style != "":
             if _CONTROL.search(text):
                 self._control(node, text)
@@ -225,10 +237,10 @@ class _Builder:
             if _INT.match(text):
                 return int(text) if len(text) < 20 else text
             if _FLOAT.match(text):
+                if isinf(float(text)):
+                    self._fault(node, "yaml-number", f"{text} is too large for a number", "check the exponent")
                 return float(text)
-            if _AMBIGUOUS.match(text):
-                self._ambiguous(node, text)
-            return text
+            return self._ambiguous(node, text) if _AMBIGUOUS.match(text) else text
         if text in _BOOLEANS:
             return _BOOLEANS[text]
         if text in _NULLS:
@@ -250,9 +262,6 @@ class _Builder:
     def _replace(self, node: yaml.Node, text: str) -> None:
         self.document.fixes.append(Fix(node.start_mark.index, node.end_mark.index, text))
 
-    def _tag(self, node: yaml.Node) -> None:
-        self._fault(node, "yaml-tag", f"tag {node.tag!r} is not used here", "remove the tag and write the plain value")
-
     def _boolean_word(self, node: yaml.ScalarNode) -> None:
         text = node.value
         self._fault(
@@ -262,9 +271,10 @@ class _Builder:
             f'write true or false, or "{text}" in quotes if you mean the word',
         )
 
-    def _ambiguous(self, node: yaml.ScalarNode, text: str) -> None:
+    def _ambiguous(self, node: yaml.ScalarNode, text: str) -> str | float:
         mantissa, mark, exponent = text.lower().partition("e")
-        if mark and re.fullmatch(r"[-+]?[0-9]+\.?[0-9]*", mantissa) and re.fullmatch(r"[-+]?[0-9]+", exponent):
+        number = mark and re.fullmatch(r"[-+]?(0|[1-9][0-9]*)\.?[0-9]*", mantissa)
+        if number and re.fullmatch(r"[-+]?[0-9]+", exponent) and not isinf(float(text)):
             whole, _, fraction = mantissa.partition(".")
             sign = "" if exponent[0] in "+-" else "+"
             plain = f"{whole}.{fraction or '0'}e{sign}{exponent}"
@@ -272,14 +282,15 @@ class _Builder:
             self._fault(
                 node, "yaml-number", f"{text} is text to some YAML readers and a number to others", f"write {plain}"
             )
-        else:
-            self._replace(node, f'"{text}"')
-            self._fault(
-                node,
-                "yaml-number",
-                f"{text} is a number or a date to some YAML readers and text to others",
-                f'write "{text}" in quotes if it is text, or a plain decimal number',
-            )
+            return float(plain)  # where text is wanted, `parse` finds a number and asks for quotes instead
+        self._replace(node, f'"{text}"')
+        self._fault(
+            node,
+            "yaml-number",
+            f"{text} is a number or a date to some YAML readers and text to others",
+            f'write "{text}" in quotes if it is text, or a plain decimal number',
+        )
+        return text
 
     def _control(self, node: yaml.ScalarNode, text: str) -> None:
         found = _CONTROL.search(text)
@@ -304,7 +315,7 @@ def read(path: Path, file: str) -> Document:
     try:
         content = path.read_bytes()
     except OSError as error:
-        document = Document(file, b" ")
+        document = Document(file, b"")
         document.faults = [Fault(file, 1, 1, "file-unreadable", f"can't be read: {error.strerror}", "check the file")]
         return document
     return Document(file, content)
@@ -347,6 +358,7 @@ _FORMS = {
     models.SOURCE_PATTERN: "a BibTeX key such as zhang2024negative, or an address that begins with https://",
     models.MONTH_PATTERN: 'a month in quotes, such as "2024-04"',
     models.DAY_PATTERN: 'a day in quotes, such as "2026-11-23"',
+    models.AXIS_PATTERN: "lower-case words joined by underscores, such as access_level",
     models.COMMIT_PATTERN: 'a commit in quotes: 7 to 40 hexadecimal digits, such as "1207bbe"',
     models.URL_PATTERN: "an address that begins with http:// or https://",
     models.LINE_PATTERN: "one line of text without spaces at its ends",
@@ -397,9 +409,12 @@ def _translate(document: Document, model: type[models.Model], loc: Loc, detail: 
         node = document.node(loc)
         written = node.value if isinstance(node, yaml.ScalarNode) else str(got)
         what = "an arXiv id read as a number" if re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}", written) else "a number"
-        document.fault("wrong-type", f"{name} must be text (got {what}: {got})", f'write it in quotes: "{written}"', at)
+        tip = f'write it in quotes: "{written}"'
+        document.fault("wrong-type", f"{name} must be text (got {what}: {written})", tip, at)
         if isinstance(node, yaml.ScalarNode):
-            document.fixes.append(Fix(node.start_mark.index, node.end_mark.index, f'"{written}"'))
+            start = node.start_mark.index
+            document.fixes = [fix for fix in document.fixes if fix.start != start]
+            document.fixes.append(Fix(start, node.end_mark.index, f'"{written}"'))
     elif kind in _TYPES:
         wanted = _TYPES[kind]
         document.fault("wrong-type", f"{name or 'the file'} must be {wanted} (got {_show(got)})", _how(wanted), at)

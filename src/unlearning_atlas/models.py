@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
+from unlearning_atlas.faults import UnknownNameError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -48,6 +50,7 @@ SOURCE_PATTERN = r"^(https?://[^\s]+|[a-z]+[0-9]{4}[a-z0-9]+)$"
 URL_PATTERN = r"^https?://[^\s]+$"
 MONTH_PATTERN = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 DAY_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+AXIS_PATTERN = r"^[a-z]+(_[a-z]+)*$"
 COMMIT_PATTERN = r"^[0-9a-f]{7,40}$"
 LINE_PATTERN = r"^\S(.*\S)?$"
 TEXT_PATTERN = r"\S"
@@ -244,10 +247,16 @@ class Entry(Model):
 
     @property
     def paper(self) -> Paper:
-        """The paper that introduced it. Raises RuntimeError on an entry that no atlas has loaded."""
+        """The paper that introduced it.
+
+        Raises RuntimeError on an entry that no atlas has loaded, UnknownNameError when the bibliography lacks it.
+        """
         if self._papers is None:
             raise RuntimeError(f"{self.id} was not loaded by an atlas: use unlearning_atlas.load()")
-        return self._papers()[self.paper_key]
+        papers = self._papers()
+        if self.paper_key not in papers:
+            raise UnknownNameError("paper", self.paper_key, papers)
+        return papers[self.paper_key]
 
 
 class Method(Entry):
@@ -384,7 +393,7 @@ class Term(Model):
 class Axis(Model):
     """An axis of the taxonomy: one file in ``taxonomy/``."""
 
-    axis: Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$")] = Field(
+    axis: Annotated[str, StringConstraints(pattern=AXIS_PATTERN)] = Field(
         description="The axis' name in queries and entries."
     )
     label: Line = Field(description="What a reader sees.")

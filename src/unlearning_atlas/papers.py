@@ -56,7 +56,7 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
     faults = []
     for block in library.failed_blocks:
         line = (block.start_line or 0) + 1
-        reason = str(block.error).strip().splitlines()[0]
+        reason = (str(block.error).strip().splitlines() or [type(block.error).__name__])[0]
         faults.append(Fault(file, line, 1, "bibtex", f"not readable: {reason}", "check its braces, commas and key"))
     papers: dict[str, Paper] = {}
     lines: dict[str, int] = {}
@@ -65,8 +65,15 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
         lines[entry.key] = line
         fields = {field.key.lower(): _plain(str(field.value)) for field in entry.fields}
         missing = [name for name in ("title", "author", "year") if not fields.get(name)]
-        if missing or not fields["year"].isdigit():
-            what = f"no {' and no '.join(missing)}" if missing else f"year {fields['year']!r} is not a number"
+        if missing:
+            what = f"no {' and no '.join(missing)}"
+        elif not re.fullmatch("[0-9]{4}", fields["year"]):
+            what = f"year {fields['year']!r} is not a number of four digits"
+        elif not all(_natural(name) for name in _names(fields["author"])):
+            what = "an author without a name"
+        else:
+            what = ""
+        if what:
             faults.append(Fault(file, line, 1, "bibtex-field", f"{entry.key}: {what}", "add title, author and year"))
             continue
         papers[entry.key] = _paper(entry, fields)
@@ -81,7 +88,7 @@ def _paper(entry: Entry, fields: dict[str, str]) -> Paper:
     return Paper(
         key=entry.key,
         title=fields["title"],
-        authors=tuple(_natural(name) for name in re.split(r"\s+and\s+", fields["author"])),
+        authors=tuple(map(_natural, _names(fields["author"]))),
         year=int(fields["year"]),
         venue=fields.get("booktitle") or fields.get("journal") or ("arXiv" if arxiv else ""),
         arxiv=arxiv,
@@ -96,9 +103,13 @@ def _plain(value: str) -> str:
     return " ".join(value.replace("{", "").replace("}", "").replace(r"\&", "&").replace(r"\%", "%").split())
 
 
+def _names(field: str) -> list[str]:
+    return re.split(r"\s+and\s+", field)
+
+
 def _natural(name: str) -> str:
     last, comma, first = name.partition(",")
-    return f"{first.strip()} {last.strip()}" if comma else name.strip()
+    return f"{first.strip()} {last.strip()}".strip() if comma else name.strip()
 
 
 def mint_key(authors: tuple[str, ...], title: str, year: int) -> str:

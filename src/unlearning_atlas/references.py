@@ -10,10 +10,10 @@ from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from unlearning_atlas.models import Model, Ref
+from unlearning_atlas.models import ENTRY_MODELS, Model, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Loc = tuple[str | int, ...]
 
@@ -66,6 +66,18 @@ def _items(value: object, loc: Loc) -> Iterator[tuple[Loc, Any]]:
             yield (*loc, number), item
     elif value is not None:
         yield loc, value
+
+
+def axes(models: Iterable[type[Model]] = tuple(ENTRY_MODELS.values())) -> set[str]:
+    """Return the axes of the taxonomy that some models refer to, those of nested models among them."""
+    found = set()
+    for model in models:
+        for _, ref, nested in fields(model).values():
+            if ref is not None and ref.to == "term":
+                found.add(ref.axis)
+            if nested is not None:
+                found |= axes((nested,))
+    return found
 
 
 def model_at(model: type[Model], loc: Loc) -> type[Model] | None:

@@ -114,7 +114,15 @@ def _repository(root: Path) -> str:
 
 def _run_mkdocs(root: Path, output: Path, *, strict: bool) -> None:
     # Never with --quiet: it silences the warnings that --strict counts, and mkdocs then always succeeds.
-    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(output), *(["--strict"] if strict else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--site-dir",
+        str(output),
+        "--strict" if strict else "--no-strict",
+    ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
         command,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.lint import catalog_rules, entry_rules, file_rules
@@ -32,18 +33,20 @@ def fix(root: Path | None = None) -> list[str]:
 
     catalog = read_catalog(root)
     changed = []
-    for file, document in catalog.documents.items():
-        if document.text and (text := mended(document, RULES)) != document.text:
-            write_text(catalog.root / file, text)
+
+    def write(file: str, after: str) -> None:
+        if after.encode() != (catalog.root / file).read_bytes():
+            write_text(catalog.root / file, after)
             changed.append(file)
-    bibliography = catalog.root / FILE
-    if bibliography.is_file():
-        before = bibliography.read_text("utf-8")
-        after = before
+
+    for file, document in catalog.documents.items():
+        # What is no YAML, or says a thing twice, needs a person: moving its lines about could lose something.
+        if document.value is not None and all(fault.rule != "yaml-duplicate-key" for fault in document.faults):
+            write(file, mended(document, RULES))
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = (catalog.root / FILE).read_bytes().decode()
         for rule in RULES:
             if rule.fix is not None:
-                after = rule.fix(FILE, after)
-        if after != before:
-            write_text(bibliography, after)
-            changed.append(FILE)
+                text = rule.fix(FILE, text)
+        write(FILE, text)
     return changed

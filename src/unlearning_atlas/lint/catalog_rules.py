@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.faults import did_you_mean, suggest
 from unlearning_atlas.lint.engine import Problem, Rule
 from unlearning_atlas.models import ENTRY_MODELS
 from unlearning_atlas.papers import FILE, first_year, mint_key
-from unlearning_atlas.references import walk
+from unlearning_atlas.references import axes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,15 +102,14 @@ def _check_terms(catalog: Catalog) -> Iterator[Problem]:
     for name, axis in catalog.axes.items():
         file = catalog.file_of["axis", name]
         met: set[str] = set()
-        for term, _ in walk_terms(axis.terms):
+        for loc, term in _terms_with_loc(axis.terms, ("terms",)):
             if term.id in met:
-                yield Problem(
-                    f"term {term.id!r} stands twice in {name}", file=file, tip="make term ids unique in an axis"
-                )
+                tip = "make term ids unique in an axis"
+                yield Problem(f"term {term.id!r} stands twice in {name}", (*loc, "id"), tip, file=file)
             met.add(term.id)
-        papers = catalog.bibliography[0]
+        papers, paper_lines, bib_faults = catalog.bibliography
         for loc, _, value in walk(axis):
-            if "://" not in value and value not in papers and value not in catalog.bibliography[1]:
+            if "://" not in value and value not in papers and value not in paper_lines and not bib_faults:
                 near = did_you_mean(suggest(value, papers))
                 tip = "add it to catalog/references.bib"
                 yield Problem(f"no paper {value!r} in references.bib{near}", loc, tip, file=file)
@@ -121,6 +119,14 @@ def _check_terms(catalog: Catalog) -> Iterator[Problem]:
                 yield Problem(
                     f"term {term.id!r} has {what}", loc, "give both, or neither for a term of our own", file=file
                 )
+
+
+def _check_axes(catalog: Catalog) -> Iterator[Problem]:
+    if any(document.faults for file, document in catalog.documents.items() if file.startswith("taxonomy/")):
+        return  # an axis that could not be read may be the one that is missing
+    for axis in sorted(axes() - set(catalog.axes)):
+        near = did_you_mean(suggest(axis, catalog.axes))
+        yield Problem(f"no axis {axis!r}{near}", tip=f"add a file with 'axis: {axis}'", file="taxonomy", line=1)
 
 
 def _terms_with_loc(terms: tuple, loc: tuple) -> Iterator[tuple]:  # type: ignore[type-arg]
@@ -202,6 +208,7 @@ RULES = (
         _fix_bib_order,
     ),
     Rule("term", "catalog", "Terms are unique and have their source.", _check_terms, "correct the term"),
+    Rule("axis-missing", "catalog", "Every axis that entries need is there.", _check_axes, "add its file"),
     Rule("name-taken", "catalog", "No two entries of a kind share a name.", _check_names, "choose another name"),
     Rule("stray-file", "catalog", "The data folders hold data only.", _check_files, "move it away"),
     Rule("lineage", "catalog", "Lineage has no cycles.", _check_cycles, "remove one of the relations"),

@@ -23,7 +23,7 @@ def _check_id(subject: Subject) -> Iterator[Problem]:
 
 def _check_references(subject: Subject) -> Iterator[Problem]:
     catalog = subject.catalog
-    papers, paper_lines, _ = catalog.bibliography
+    papers, paper_lines, bib_faults = catalog.bibliography
     for loc, ref, value in walk(subject.entry):
         if ref.to == "term":
             if (terms := catalog.terms.get(ref.axis)) is None:
@@ -35,13 +35,19 @@ def _check_references(subject: Subject) -> Iterator[Problem]:
                 near = did_you_mean(suggest(value, allowed))
                 yield Problem(f"{what}{near}", loc, f"allowed: {listing(allowed)}")
         elif ref.to in ("paper", "source"):
-            if "://" not in value and value not in papers and value not in paper_lines:
+            # Where the bibliography can't be read, what is missing may stand in the part that is broken.
+            if "://" not in value and value not in papers and value not in paper_lines and not bib_faults:
                 near = did_you_mean(suggest(value, papers))
                 yield Problem(f"no paper {value!r} in references.bib{near}", loc, "add it to catalog/references.bib")
         elif value not in catalog.known(ref.to):
             near = did_you_mean(suggest(value, catalog.known(ref.to)))
             tip = f"write an id of catalog/{ref.to}/, or add that entry"
             yield Problem(f"no entry {value!r} in {ref.to}{near}", loc, tip)
+    successor, others = subject.entry.superseded_by, catalog.known(subject.kind) - {subject.id}
+    if successor is not None and successor not in others:
+        near = did_you_mean(suggest(successor, others))
+        tip = f"write another id of catalog/{subject.kind}/"
+        yield Problem(f"no other entry {successor!r} in {subject.kind}{near}", ("superseded_by",), tip)
 
 
 def _check_evidence_paths(subject: Subject) -> Iterator[Problem]:

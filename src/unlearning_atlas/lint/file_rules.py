@@ -74,6 +74,13 @@ def _check_key_order(document: Document) -> Iterator[Problem]:
             return
 
 
+def _with_comments(lines: list[str], start: int) -> int:
+    """Return the line where a key's block begins: the comments right above a key belong to it."""
+    while start and lines[start - 1].startswith("#") and not lines[start - 1].startswith("# yaml-language-server:"):
+        start -= 1
+    return start
+
+
 def _fix_key_order(file: str, text: str) -> str:
     from unlearning_atlas.loading import Document
 
@@ -82,16 +89,16 @@ def _fix_key_order(file: str, text: str) -> str:
     root = document.root
     if present == wanted or document.faults or not isinstance(root, yaml.MappingNode) or root.flow_style:
         return text
-    starts = [key.start_mark.line for key, _ in root.value]
     lines = text.split("\n")
-    while lines and not lines[-1]:
-        lines.pop()
+    starts = [_with_comments(lines, key.start_mark.line) for key, _ in root.value]
+    if any(line.rstrip() in ("---", "...") for line in lines[starts[0] :]):
+        return text  # a marker of documents belongs to no key
     blocks = {
         key.value: lines[start:end]
         for (key, _), start, end in zip(root.value, starts, [*starts[1:], len(lines)], strict=True)
     }
     order = wanted + [key for key in blocks if key not in wanted]
-    return "\n".join([*lines[: starts[0]], *(line for key in order for line in blocks[key])]) + "\n"
+    return "\n".join([*lines[: starts[0]], *(line for key in order for line in blocks[key])]).rstrip("\n") + "\n"
 
 
 RULES = (

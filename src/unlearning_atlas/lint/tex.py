@@ -21,7 +21,8 @@ MACROS = frozenset(
     le leq ge geq ne neq approx equiv sim simeq propto ll gg in notin ni subset subseteq supset supseteq cup cap
     setminus forall exists neg land lor to gets mapsto rightarrow leftarrow Rightarrow Leftarrow leftrightarrow iff
     implies longrightarrow uparrow downarrow times cdot cdots ldots dots vdots ddots circ odot oplus otimes ast star
-    pm mp div mid parallel lVert rVert lvert rvert Vert vert langle rangle lceil rceil lfloor rfloor lbrace rbrace lbrack rbrack
+    pm mp div mid parallel lVert rVert lvert rvert Vert vert langle rangle lceil rceil lfloor rfloor
+    lbrace rbrace lbrack rbrack
     quad qquad thinspace displaystyle textstyle scriptstyle limits nolimits begin end hline label tag notag
     colon coloneqq triangleq succ prec succeq preceq wedge vee backslash sharp flat checkmark dagger
     """.split()

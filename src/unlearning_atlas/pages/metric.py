@@ -32,11 +32,12 @@ def _facets(metric: Metric) -> Iterable[tuple[str, str]]:
 def _span(metric: Metric) -> str:
     low, high, unit = metric.range.minimum, metric.range.maximum, metric.range.unit
     if low is None and high is None:
-        return f"open at both ends{f', {unit}' if unit else ''}"
-    span = (
-        f"{low} to {high}" if high is not None and low is not None else f"from {low}" if high is None else f"to {high}"
-    )
-    return f"{span} {unit or ''}".strip()
+        span = "open at both ends"
+    elif low is None or high is None:
+        span = f"from {low}" if high is None else f"up to {high}"
+    else:
+        span = f"{low} to {high}"
+    return f"{span}, {unit}" if unit else span
 
 
 def _body(view: View, metric: Metric) -> Iterable[list[str]]:
@@ -70,13 +71,12 @@ def render_all(view: View) -> str:
 def _table(view: View, role: str) -> Html:
     rows = []
     for id_, metric in view.atlas.metrics.where(role=role).items():
-        good = metric.direction.forget or ""
         rows.append(
             [
-                join([view.entry("metrics", id_)]),
+                view.entry("metrics", id_),
                 view.term("metric_group", metric.group),
                 escape(_span(metric)),
-                escape(_GOOD.get(good, "")),
+                escape(_GOOD.get(metric.direction.forget or "", "")),
                 view.entries("benchmarks", view.atlas.benchmarks.where(metric=id_)),
             ]
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.pages.markup import (
@@ -40,12 +39,8 @@ def status(status: str, checked: str | None = None) -> Html:
 
 
 def where(view: View, sourced: Sourced) -> Html:
-    """Return source, place and commit of something that was read; the link leads to the repository at that commit."""
-    repository = re.match(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$", sourced.source)
-    source = view.source(sourced.source)
-    if repository:
-        at = f"/tree/{sourced.commit}" if sourced.commit else ""
-        source = link(repository[1], f"https://github.com/{repository[1]}{at}")
+    """Return source, place and commit of something that was read."""
+    source = view.source(sourced.source, sourced.commit)
     commit = tag("code", sourced.commit[:7]) if sourced.commit else ""
     return join([part for part in (source, sourced.place or "", commit) if part], ", ")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FOLDERS = {"methods": "Method", "benchmarks": "Benchmark", "metrics": "Metric"}
 """Kind of entry, which is also its folder on the site, to what one of it is called."""
+
+_REPOSITORY = re.compile(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$")
 
 
 def anchor(axis: str, term: str = "") -> Html:
@@ -108,8 +111,10 @@ class View:
         """Return a link to the table of methods, narrowed to a term."""
         return tag("a", label, href=Html(f"{self.up}methods/?{facet}={term}"))
 
-    def source(self, source: str) -> Html:
-        """Return a link to a paper, in its short form, or to a web address without its scheme."""
+    def source(self, source: str, commit: str | None = None) -> Html:
+        """Return a link to a paper in its short form, to a repository at a commit, or to a web address."""
+        if repository := _REPOSITORY.match(source):
+            return link(repository[1], f"https://github.com/{repository[1]}{f'/tree/{commit}' if commit else ''}")
         if "://" in source:
             return link(source.split("://", 1)[1].rstrip("/"), source)
         paper = self.atlas.papers[source]

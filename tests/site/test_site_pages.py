@@ -1,0 +1,144 @@
+"""The Markdown of the generated pages, without building it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import unlearning_atlas
+from unlearning_atlas.pages import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Root
+
+
+@pytest.fixture
+def pages(small: Root) -> dict[str, str]:
+    return pages_of(small.path)
+
+
+def pages_of(root: Path, repository: str = "") -> dict[str, str]:
+    return dict(render(unlearning_atlas.load(root), repository))
+
+
+def test_every_entry_has_a_page_of_its_own_and_every_kind_a_table(pages: dict[str, str], small: Root) -> None:
+    atlas = unlearning_atlas.load(small.path)
+    expected = {f"{kind}/{id_}/index.md" for kind, entries in atlas.collections.items() for id_ in entries}
+    expected |= {f"{kind}/index.md" for kind in atlas.collections} | {"index.md", "taxonomy.md"}
+    assert set(pages) == expected
+
+
+def test_pages_are_the_same_every_time(pages: dict[str, str], small: Root) -> None:
+    assert pages_of(small.path) == pages
+
+
+def test_a_method_page_shows_every_part_of_its_entry(pages: dict[str, str]) -> None:
+    page = pages["methods/beta-preference/index.md"]
+    for part in (
+        "# Beta preference",
+        "also BP",
+        "Lowers the likelihood",
+        "<cite>Beta Preference &#38; Friends</cite>",
+        "https&#58;//arxiv.org/abs/2402.01234",
+        "the model that is trained",
+        "Mean over the examples of a batch",
+        "forget set, reference model",
+        "2F + 1B per forget example",
+        "<code>scheduler</code>",
+        "true",
+        "theorem 2",
+        "editors’ judgement",
+        "the same gradient, weighted",
+        "/tree/1207bbe",
+        "Divides by the number of tokens",
+        "seen there",
+        "<b>0.75</b>",
+        "Simplified",
+        "The answer tokens only.",
+        "for the tests of the catalog only",
+        "our conclusion from it",
+        "@misc&#123;rivers2024beta",
+    ):
+        assert part in page, part
+
+
+def test_relations_are_shown_at_both_ends(pages: dict[str, str]) -> None:
+    assert '<em>extends</em> <a href="../../methods/alpha-ascent/">' in pages["methods/beta-preference/index.md"]
+    older = pages["methods/alpha-ascent/index.md"]
+    assert '<em>is extended by</em> <a href="../../methods/beta-preference/">' in older
+    assert '<em>is attacked by</em> <a href="../../methods/gamma-steer/">' in older
+
+
+def test_verified_and_unverified_look_different_and_say_so(pages: dict[str, str]) -> None:
+    page = pages["methods/beta-preference/index.md"]
+    assert '<span class="ink">read 2026-11-20</span>' in page
+    assert '<span class="pencil">unverified</span>' in page
+    assert "2 of 4 items were read in the source" in page
+    assert 'class="ink"' not in pages["methods/gamma-steer/index.md"].split("{ #evidence")[1]
+
+
+def test_a_superseded_entry_leads_to_the_one_that_replaces_it(small: Root) -> None:
+    file = "catalog/methods/alpha-ascent.yaml"
+    small.edit(file, "benchmarks: [authors-bench]\n", "benchmarks: [authors-bench]\nsuperseded_by: gamma-steer\n")
+    page = pages_of(small.path)["methods/alpha-ascent/index.md"]
+    assert 'Superseded by <a href="../../methods/gamma-steer/">' in page
+
+
+def test_absent_parts_leave_no_heading(pages: dict[str, str]) -> None:
+    page = pages["methods/alpha-ascent/index.md"]
+    for anchor in ("equation", "hyperparameters", "strengths", "implementation", "source", "results", "surveys"):
+        assert f"{{ #{anchor}" not in page
+
+
+def test_a_row_of_the_table_holds_its_terms_and_those_above(pages: dict[str, str]) -> None:
+    table = pages["methods/index.md"]
+    row = next(line for line in table.splitlines() if "methods/beta-preference/" in line)
+    terms = row.split('data-terms="')[1].split('"')[0].split()
+    assert {"family:preference-optimization", "family:direct-fine-tuning", "intervention:weights"} <= set(terms)
+    assert {"objective:forget-side", "benchmark:hazard-bench", "implementation:simplified"} <= set(terms)
+    assert "<form" in table
+    assert " hidden>" in table.split("<form")[1].split("\n")[0]
+
+
+def test_every_term_stands_on_the_taxonomy_page_and_ours_are_marked(pages: dict[str, str], small: Root) -> None:
+    page = pages["taxonomy.md"]
+    atlas = unlearning_atlas.load(small.path)
+    for axis in atlas.taxonomy:
+        assert f"{{ #{axis} }}" in page
+        for term in atlas.taxonomy[axis].terms:
+            assert f'id="{axis}--{term.id}"' in page
+    assert '<span class="ours">ours</span>' in page.split('id="paradigm--training-time"')[1]
+    credited = page.split('id="paradigm--finetuning-then-unlearning"')[1].split("<li")[0]
+    assert "Moss et al. 2025, section 2" in credited
+    assert "unverified" in credited
+    assert '"ours"' not in credited
+
+
+def test_edit_links_need_a_repository(small: Root) -> None:
+    linked = pages_of(small.path, "https://example.org/atlas/")["metrics/truth-score/index.md"]
+    assert 'href="https&#58;//example.org/atlas/edit/main/catalog/metrics/truth-score.yaml"' in linked
+    bare = pages_of(small.path)["metrics/truth-score/index.md"]
+    assert "<code>catalog/metrics/truth-score.yaml</code>" in bare
+    assert "/edit/" not in bare
+
+
+def test_code_with_tildes_stays_inside_its_block(small: Root) -> None:
+    code = '"""A file."""\n\n\n~~~~\n# ~~~ {{ x }} <b>\n'
+    small.write("reference_impls/beta_preference.py", code)
+    page = pages_of(small.path)["methods/beta-preference/index.md"]
+    assert "    ~~~~~ python\n" in page
+    assert "    # ~~~ {{ x }} <b>\n    ~~~~~\n" in page
+
+
+def test_importing_the_package_loads_nothing_of_the_site() -> None:
+    code = (
+        "import sys, unlearning_atlas as ua; ua.load; "
+        "print([m for m in sys.modules if m.startswith(('unlearning_atlas.pages', 'unlearning_atlas.site', 'mkdocs'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
