@@ -164,6 +164,7 @@ class Document:
 
     def _properties(self) -> None:
         """Report anchors and tags, which the composed tree no longer shows."""
+        event: Any
         for event in yaml.parse(self.text, Loader=_LOADER):
             at = (event.start_mark.line + 1, event.start_mark.column + 1)
             if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):

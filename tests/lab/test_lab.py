@@ -62,8 +62,9 @@ def test_padding_on_either_side_changes_nothing(model: TinyTransformer, side: st
 def test_hidden_states_end_in_what_the_head_reads(model: TinyTransformer) -> None:
     ids = torch.arange(2, 8)[None]
     output = model(ids, output_hidden_states=True)
-    assert [tuple(state.shape) for state in output.hidden_states or ()] == [(1, 6, 64)] * 3
-    last = (output.hidden_states or ())[-1]
+    assert output.hidden_states is not None
+    assert [tuple(state.shape) for state in output.hidden_states] == [(1, 6, 64)] * 3
+    last = output.hidden_states[-1]
     torch.testing.assert_close(model.norm(last) @ model.embedding.weight.T, output.logits)
 
 
@@ -240,8 +241,12 @@ def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> N
 def test_unlearning_lowers_the_likelihood_of_what_is_forgotten(task: authors.Task) -> None:
     before = models.trained(task, "full")
     data = Data(task.encoded("forget"), task.encoded("retain"))
-    alone: dict[str, Any]
-    for id_, alone in (("ga", {}), ("grad-diff", {"retain_weight": 0.0}), ("npo", {"retain_weight": 0.0})):
+    without_retain_term: dict[str, dict[str, Any]] = {
+        "ga": {},
+        "grad-diff": {"retain_weight": 0.0},
+        "npo": {"retain_weight": 0.0},
+    }
+    for id_, alone in without_retain_term.items():
         after = implementation(IMPLEMENTATIONS, id_).unlearn(copy.deepcopy(before), data, steps=5, **alone)
         with torch.no_grad():
             then, now = (
