@@ -26,7 +26,6 @@ def _make_checkout(folder: Path) -> Path:
     shutil.copy(CHECKOUT / "mkdocs.yml", folder)
     generated = ("methods", "benchmarks", "metrics", "index.md", "taxonomy.md")
     shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
-    shutil.copytree(CHECKOUT / "site" / "overrides", folder / "site" / "overrides")
     return folder
 
 

@@ -177,7 +177,7 @@ def test_what_mkdocs_warns_of_fails_and_leaves_the_old_site(
         with pytest.raises(SiteError, match=re.escape(broken)):
             build(site_root)
         assert "somewhere" not in (output / "about" / "index.html").read_text("utf-8")
-    assert sorted(path.name for path in output.parent.iterdir()) == ["_build", "overrides", "pages"]
+    assert sorted(path.name for path in output.parent.iterdir()) == ["_build", "pages"]
     capsys.readouterr()
     assert build(site_root, strict=False) == output
     assert "WARNING" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""Catalogs of any size for the benchmarks: this project's own taxonomy and papers, entries varied from real ones."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from pathlib import Path
+
+
+def catalog(checkout: Path, root: Path, count: int) -> Path:
+    """Write a catalog of ``count`` methods below ``root``, beside the real benchmarks and metrics; return the root.
+
+    Each method is a real entry with another id, name and aliases and with facets drawn anew, so its size and its
+    evidence are those of real entries, and the checks find no fault in it.
+    """
+    chance = random.Random(count)
+    for folder in ("taxonomy", "catalog/benchmarks", "catalog/metrics"):
+        shutil.copytree(checkout / folder, root / folder)
+    shutil.copy(checkout / "catalog/references.bib", root / "catalog/references.bib")
+    (root / "reference_impls").mkdir()
+    (root / "catalog/methods").mkdir()
+    originals = [_without_code_of_ours(file.read_text()) for file in sorted((checkout / "catalog/methods").glob("*"))]
+    targets = re.findall(r"^ *- id: (\S+)", (checkout / "taxonomy/targets.yaml").read_text(), re.M)
+    for file in (checkout / "catalog/methods").glob("*"):
+        (root / "catalog/methods" / file.name).write_text(_without_code_of_ours(file.read_text()))
+    for number in range(count - len(originals)):
+        text = chance.choice(originals)
+        id_ = f"generated-{number}"
+        text = re.sub(r"^id: .*$", f"id: {id_}", text, count=1, flags=re.M)
+        text = re.sub(r"^name: .*$", f"name: Generated {number}", text, count=1, flags=re.M)
+        text = re.sub(r"^aliases: .*\n", "", text, count=1, flags=re.M)
+        chosen = sorted(chance.sample(targets, 2))
+        text = re.sub(r"^target: .*$", f"target: [{', '.join(chosen)}]", text, count=1, flags=re.M)
+        text = re.sub(r"^relations:\n(?:  .*\n)+", "", text, flags=re.M)
+        (root / "catalog/methods" / f"{id_}.yaml").write_text(text)
+    return root
+
+
+def _without_code_of_ours(text: str) -> str:
+    """Drop the reference implementation: the generated catalogs have no files for them."""
+    return re.sub(r"^implementation:\n(?:  .*\n)+", "", text, flags=re.M)
