@@ -33,14 +33,15 @@ types: .venv/.dev  ## Check types once more, with pyright.
 	$(BIN)/pyright
 
 speed: .venv/.dev  ## Measure import, load, query and validation, as ratios in one run.
-	$(BIN)/python tests/speed
+	$(PIP) --group speed
+	$(BIN)/python -m tests.speed
 
 schema: .venv/.dev  ## Write the JSON Schemas anew from the models.
 	$(BIN)/unlearning-atlas schema
 
 lock: .venv/.dev  ## Resolve constraints.txt anew.
 	$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra site --extra lab --extra pandas --group dev --group types \
+	$(BIN)/uv pip compile pyproject.toml --extra site --extra lab --extra pandas --group dev --group types --group speed \
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade -o constraints.txt
 
 clean:  ## Remove what was made: the environment, caches, the built site.

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import catalog
+from tests.speed.generate import catalog
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROUNDS = 9
@@ -54,7 +54,6 @@ def interleaved(cases: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> 
 
 def wheel_like(root: Path, into: Path) -> Path:
     """Return a root as a wheel ships it: with the compiled index and papers."""
-    sys.path.insert(0, str(CHECKOUT / "src"))
     from unlearning_atlas import index, papers
     from unlearning_atlas.compiler import compile_index
 
@@ -133,7 +132,7 @@ def queries(roots: dict[str, Path]) -> None:
         atlas = ua.load(root)
         methods = atlas.methods
 
-        def query(methods: ua.atlas.Methods = methods) -> None:  # type: ignore[name-defined]
+        def query(methods: ua.atlas.Methods = methods) -> None:
             methods.where(family="direct-fine-tuning", access_level="weights-and-gradients", benchmark="tofu")
 
         def lineage(atlas: ua.Atlas = atlas) -> None:
