@@ -30,8 +30,8 @@ SPACE = {"learning_rate": (3e-6, 1e-5, 2e-5, 3e-5, 6e-5, 1e-4, 2e-4, 3e-4)}
 class Hyperparameters:
     """The lab's values."""
 
-    learning_rate: float = 1e-5
-    steps: int = 120
+    learning_rate: float = 3e-5
+    steps: int = 80
     batch_size: int = 32
 
 

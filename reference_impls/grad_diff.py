@@ -31,8 +31,8 @@ class Hyperparameters:
     """The lab's values."""
 
     retain_weight: float = 5.0
-    learning_rate: float = 1e-3
-    steps: int = 20
+    learning_rate: float = 1e-4
+    steps: int = 140
     batch_size: int = 32
 
 

@@ -35,8 +35,8 @@ class Hyperparameters:
 
     beta: float = 0.5
     retain_weight: float = 5.0
-    learning_rate: float = 3e-4
-    steps: int = 60
+    learning_rate: float = 1e-4
+    steps: int = 200
     batch_size: int = 32
 
     def __post_init__(self) -> None:

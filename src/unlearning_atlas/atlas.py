@@ -174,7 +174,7 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
             raise UnknownNameError(f"facet of {self._kind}", facet, masks)
         mask = 0
         for term in [terms] if isinstance(terms, str) or not isinstance(terms, Iterable) else terms:
-            if term not in masks[facet]:
+            if not isinstance(term, str) or term not in masks[facet]:
                 raise UnknownNameError(f"{facet}", term, masks[facet])
             mask |= masks[facet][term]
         return mask

@@ -164,14 +164,14 @@ class Document:
 
     def _properties(self) -> None:
         """Report anchors and tags, which the composed tree no longer shows."""
-        event: Any
         for event in yaml.parse(self.text, Loader=_LOADER):
-            at = (event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = event.start_mark
+            at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
                 self.fault("yaml-alias", "anchors and aliases are not used here", "write the value out", at)
-            if getattr(event, "tag", None):
+            if tag := getattr(event, "tag", None):
                 tip = "remove the tag and write the plain value"
-                self.fault("yaml-tag", f"tag {event.tag!r} is not used here", tip, at)
+                self.fault("yaml-tag", f"tag {tag!r} is not used here", tip, at)
 
     def _depth(self) -> int:
         """Return how deep the text nests, without building anything; 0 where it is no YAML."""
@@ -394,11 +394,11 @@ def _translate(document: Document, model: type[models.Model], loc: Loc, detail: 
         at = document.position(loc, key=True)
         document.fault("unknown-key", f"unknown key {name!r}{near}", f"allowed here: {listing(allowed)}", at)
     elif kind == "literal_error":
-        allowed = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        allowed = [part.strip("'") for part in detail.get("ctx", {})["expected"].replace(" or ", ", ").split(", ")]
         near = did_you_mean(suggest(str(got), allowed))
         document.fault("not-allowed", f"{name} can't be {_show(got)}{near}", f"allowed: {listing(allowed)}", at)
     elif kind == "string_pattern_mismatch":
-        form = _FORMS[detail["ctx"]["pattern"]]
+        form = _FORMS[detail.get("ctx", {})["pattern"]]
         document.fault("wrong-form", f"{name} can't be {_show(got)}", f"write {form}", at)
     elif kind == "too_short" and got:
         pass  # its items are at fault, and each of them is reported
