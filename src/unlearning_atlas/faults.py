@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault in one file. Lines and columns count from 1; ``file`` is relative to the data's root."""
 
     file: str
@@ -49,6 +46,8 @@ class UnknownNameError(KeyError):
 
 def suggest(name: str, known: Iterable[str]) -> list[str]:
     """Return up to three names that come close to ``name`` or hold it, the closest first."""
+    from difflib import get_close_matches
+
     lowered = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower().replace("_", "-"), lowered, n=3, cutoff=0.6)
     close += [k for k in get_close_matches(name.lower(), lowered, n=3, cutoff=0.6) if k not in close]

@@ -32,8 +32,25 @@ MAX_BYTES = 512 * 1024
 MAX_DEPTH = 16
 _MANY = 1000
 
-# The loader class for libyaml's composer without any implicit types: every scalar arrives as text.
-_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+try:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+except ImportError:  # a PyYAML without libyaml: slower, and with its own words for syntax errors
+    _Loader: Any = yaml.BaseLoader
+else:
+
+    class _Loader(CParser):  # type: ignore[no-redef]
+        """libyaml's composer without any types: every scalar arrives as text, and no tag is worked out."""
+
+        def resolve(self, kind: object, value: object, implicit: object) -> str:
+            """Leave the tag out; where there is one, it is read off the events."""
+            return ""
+
+        def descend_resolver(self, current_node: object, current_index: object) -> None:
+            """Do nothing before a node: there is nothing to resolve."""
+
+        def ascend_resolver(self) -> None:
+            """Do nothing after a node: there is nothing to resolve."""
+
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?$")
@@ -50,7 +67,7 @@ _BOOLEAN_WORDS = frozenset(
 )
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_PROPERTY = re.compile(r"(?:^|[\s\[{,])[&!]", re.MULTILINE)
+_PROPERTY = re.compile(r"(?:^|[\s\[{,])(?:&[^\s&]|!)", re.MULTILINE)
 """Where an anchor or a tag may stand: a cheap look before the events are read a second time."""
 
 
@@ -133,7 +150,7 @@ class Document:
             self.fault("yaml-depth", f"nested more than {MAX_DEPTH} levels deep", "an entry needs far fewer")
             return False
         try:
-            self.root = yaml.compose(self.text, Loader=_LOADER)
+            self.root = yaml.compose(self.text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -158,13 +175,13 @@ class Document:
         if self.root is None:
             self.fault("file-empty", "the file holds comments only", "fill it in, or delete it")
             return False
-        if _PROPERTY.search(self.text):
+        if ("&" in self.text or "!" in self.text) and _PROPERTY.search(self.text):
             self._properties()
         return True
 
     def _properties(self) -> None:
         """Report anchors and tags, which the composed tree no longer shows."""
-        for event in yaml.parse(self.text, Loader=_LOADER):
+        for event in yaml.parse(self.text, Loader=_Loader):
             mark = event.start_mark
             at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
@@ -177,7 +194,7 @@ class Document:
         """Return how deep the text nests, without building anything; 0 where it is no YAML."""
         depth = deepest = 0
         try:
-            for event in yaml.parse(self.text, Loader=_LOADER):
+            for event in yaml.parse(self.text, Loader=_Loader):
                 if isinstance(event, yaml.CollectionStartEvent):
                     depth += 1
                     deepest = max(deepest, depth)
@@ -191,11 +208,13 @@ class Document:
 class _Builder:
     """One walk over a composed tree: values out, faults recorded."""
 
-    __slots__ = ("document", "seen")
+    __slots__ = ("control", "document", "seen")
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.seen: set[int] = set()
+        # Only an escape in double quotes makes a control character that does not stand in the text itself.
+        self.control = _CONTROL.search(document.text) is not None
 
     def build(self, node: yaml.Node, depth: int) -> Any:
         if id(node) in self.seen:
@@ -231,7 +250,7 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
         if node.style != "":
-            if _CONTROL.search(text):
+            if (self.control or node.style == '"') and _CONTROL.search(text):
                 self._control(node, text)
             return text
         if text[:1] in _NUMBER_START:
@@ -253,7 +272,7 @@ class _Builder:
             )
         elif text in _BOOLEAN_WORDS:
             self._boolean_word(node)
-        elif _CONTROL.search(text):
+        elif self.control and _CONTROL.search(text):
             self._control(node, text)
         return text
 

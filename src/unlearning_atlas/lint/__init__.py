@@ -21,8 +21,10 @@ __all__ = ["RULES", "Rule", "fix", "validate"]
 def validate(root: Path | None = None) -> list[Fault]:
     """Return every fault of every file below a root (this package's own data by default), sorted by file and line."""
     from unlearning_atlas.catalog import read_catalog
+    from unlearning_atlas.loading import bulk
 
-    return run(read_catalog(root), RULES)
+    with bulk():
+        return run(read_catalog(root), RULES)
 
 
 def fix(root: Path | None = None) -> list[str]:
