@@ -165,6 +165,15 @@ def test_validate_in_three_forms(run: Callable[..., Done], small: Root) -> None:
     assert run("list").code == 0, "an unknown term does not keep the rest from being read"
 
 
+def test_a_broken_bibliography_is_told_of_once(small: Root) -> None:
+    """In a process of its own: the parser's log would go to standard error."""
+    small.edit("catalog/references.bib", "author = {Rivers, Di and Stone, Ed},", "author = {Rivers, Di and Stone, Ed,")
+    command = [sys.executable, "-m", "unlearning_atlas", "validate", "--root", str(small.path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "1 fault in 1 file\n")
+    assert done.stdout.startswith("catalog/references.bib:")
+
+
 def test_a_file_that_does_not_fit_is_told_of_by_every_command(run: Callable[..., Done], small: Root) -> None:
     small.edit("catalog/methods/alpha-ascent.yaml", "modality: [text]", "modality: text")
     for command in (("list",), ("show", "beta-preference"), ("graph",)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import unicodedata
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from unlearning_atlas.faults import CatalogError, Fault
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bibtexparser.library import Library
     from bibtexparser.model import Entry
 
 FILE = "catalog/references.bib"
@@ -48,11 +50,21 @@ class Paper:
         return f"{who} {self.year}"
 
 
-def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:
-    """Parse BibTeX; return the papers by key, the line of each, and every fault of the file itself."""
+def split_bibliography(text: str) -> Library:
+    """Split BibTeX into blocks; what can't be read is among them, and nothing is said about it on standard error."""
     from bibtexparser.entrypoint import parse_string
 
-    library = parse_string(text)
+    logger = logging.getLogger("bibtexparser.splitter")
+    before, logger.disabled = logger.disabled, True
+    try:
+        return parse_string(text)
+    finally:
+        logger.disabled = before
+
+
+def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:
+    """Parse BibTeX; return the papers by key, the line of each, and every fault of the file itself."""
+    library = split_bibliography(text)
     faults = []
     for block in library.failed_blocks:
         line = (block.start_line or 0) + 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unlearning_atlas.faults import did_you_mean, suggest
 from unlearning_atlas.lint.engine import Problem, Rule
 from unlearning_atlas.models import ENTRY_MODELS
-from unlearning_atlas.papers import FILE, first_year, mint_key
+from unlearning_atlas.papers import FILE, first_year, mint_key, split_bibliography
 from unlearning_atlas.references import axes, walk
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def _check_bib_order(catalog: Catalog) -> Iterator[Problem]:
 def _fix_bib_order(file: str, text: str) -> str:
     if file != FILE:
         return text
-    from bibtexparser.entrypoint import parse_string
-
-    library = parse_string(text)
+    library = split_bibliography(text)
     if library.failed_blocks or len(library.blocks) != len(library.entries):
         return text  # nothing may be lost: a file with comments or faults is sorted by hand
     ordered = sorted(library.entries, key=lambda entry: str(entry.key))
