@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unlearning_atlas import loading
 from unlearning_atlas.files import find_root
 from unlearning_atlas.models import ENTRY_MODELS, Axis, Entry, Term
+from unlearning_atlas.references import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from unlearning_atlas.faults import Fault
     from unlearning_atlas.loading import Document
+    from unlearning_atlas.models import Ref
     from unlearning_atlas.papers import Paper
+    from unlearning_atlas.references import Loc
 
 
 @dataclass
@@ -42,6 +45,11 @@ class Catalog:
         for name, axis in self.axes.items():
             found[name] = {term.id: (term, above) for term, above in walk_terms(axis.terms)}
         return found
+
+    @cached_property
+    def references(self) -> dict[tuple[str, str], list[tuple[Loc, Ref, str]]]:
+        """(Kind, id) of an entry → its references, each as (place, mark, value)."""
+        return {(kind, id_): list(walk(entry)) for kind, ids in self.entries.items() for id_, entry in ids.items()}
 
     @cached_property
     def bibliography(self) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:

@@ -47,25 +47,48 @@ def _inside(annotation: Any) -> tuple[Ref | None, type[Model] | None]:
     return ref, None
 
 
+@cache
+def _referring(model: type[Model]) -> list[tuple[str, str, Ref | None]]:
+    """Return (key, attribute, mark) of the fields that refer to something or hold a model that does."""
+    return [
+        (key, attribute, ref)
+        for key, (attribute, ref, nested) in fields(model).items()
+        if ref is not None or (nested is not None and (nested is model or _referring(nested)))
+    ]
+
+
 def walk(instance: Model, loc: Loc = ()) -> Iterator[tuple[Loc, Ref, str]]:
     """Yield (place, mark, value) for every reference in an instance; the place is the path of YAML keys and indices."""
-    for key, (attribute, ref, nested) in fields(type(instance)).items():
-        if ref is None and nested is None:
-            continue
+    for key, attribute, ref in _referring(type(instance)):
         value = getattr(instance, attribute)
-        for item_loc, item in _items(value, (*loc, key)):
-            if isinstance(item, Model):
-                yield from walk(item, item_loc)
-            elif ref is not None:
-                yield item_loc, ref, item
+        if ref is not None:
+            if isinstance(value, tuple):
+                for number, item in enumerate(value):
+                    yield (*loc, key, number), ref, item
+            elif value is not None:
+                yield (*loc, key), ref, value
+        elif isinstance(value, tuple):
+            for number, item in enumerate(value):
+                yield from walk(item, (*loc, key, number))
+        elif value is not None:
+            yield from walk(value, (*loc, key))
 
 
-def _items(value: object, loc: Loc) -> Iterator[tuple[Loc, Any]]:
-    if isinstance(value, tuple):
-        for number, item in enumerate(value):
-            yield (*loc, number), item
-    elif value is not None:
-        yield loc, value
+@cache
+def _nested(model: type[Model]) -> list[tuple[str, str]]:
+    return [(key, attribute) for key, (attribute, _, nested) in fields(model).items() if nested is not None]
+
+
+def models(instance: Model, loc: Loc = ()) -> Iterator[tuple[Loc, Model]]:
+    """Yield (place, model) for an instance and every model nested in it."""
+    yield loc, instance
+    for key, attribute in _nested(type(instance)):
+        value = getattr(instance, attribute)
+        if isinstance(value, tuple):
+            for number, item in enumerate(value):
+                yield from models(item, (*loc, key, number))
+        elif value is not None:
+            yield from models(value, (*loc, key))
 
 
 def axes(models: Iterable[type[Model]] = tuple(ENTRY_MODELS.values())) -> set[str]:

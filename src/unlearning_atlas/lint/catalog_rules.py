@@ -46,11 +46,10 @@ def _check_orphans(catalog: Catalog) -> Iterator[Problem]:
 
 def _paper_references(catalog: Catalog) -> Iterator[tuple[str, tuple[str | int, ...], str]]:
     """Yield (file, place, key) for every paper that an entry or a term names."""
-    for kind, entries in catalog.entries.items():
-        for id_, entry in entries.items():
-            for loc, ref, value in walk(entry):
-                if ref.to in ("paper", "source") and "://" not in value:
-                    yield catalog.file_of[kind, id_], loc, value
+    for owner, references in catalog.references.items():
+        for loc, ref, value in references:
+            if ref.to in ("paper", "source") and "://" not in value:
+                yield catalog.file_of[owner], loc, value
     for name, axis in catalog.axes.items():
         for loc, _, value in walk(axis):
             if "://" not in value:

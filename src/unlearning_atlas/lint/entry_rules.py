@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from unlearning_atlas.faults import did_you_mean, listing, suggest
 from unlearning_atlas.lint.engine import Loc, Problem, Rule, Subject
 from unlearning_atlas.lint.tex import tex_problem
-from unlearning_atlas.models import Method, Metric, Model, Sourced
-from unlearning_atlas.references import fields, walk
+from unlearning_atlas.models import Method, Metric, Sourced
+from unlearning_atlas.references import fields, models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def _check_id(subject: Subject) -> Iterator[Problem]:
 def _check_references(subject: Subject) -> Iterator[Problem]:
     catalog = subject.catalog
     papers, paper_lines, bib_faults = catalog.bibliography
-    for loc, ref, value in walk(subject.entry):
+    for loc, ref, value in catalog.references[subject.kind, subject.id]:
         if ref.to == "term":
             if (terms := catalog.terms.get(ref.axis)) is None:
                 continue  # the axis' own file is at fault
@@ -96,7 +96,7 @@ def _check_evidence_coverage(subject: Subject) -> Iterator[Problem]:
 
 
 def _check_verified(subject: Subject) -> Iterator[Problem]:
-    for loc, item in _models(subject.entry):
+    for loc, item in models(subject.entry):
         if not isinstance(item, Sourced) or item.status != "verified":
             continue
         if item.checked is None:
@@ -113,19 +113,6 @@ def _check_repository(subject: Subject) -> Iterator[Problem]:
     for number, code in enumerate(getattr(subject.entry, "code", ())):
         if "://" not in code.source:
             yield Problem("public code needs an address, not a paper", ("code", number, "source"))
-
-
-def _models(model: Model, loc: Loc = ()) -> Iterator[tuple[Loc, Model]]:
-    yield loc, model
-    for key, (attribute, _, nested) in fields(type(model)).items():
-        if nested is None:
-            continue
-        value = getattr(model, attribute)
-        if isinstance(value, tuple):
-            for number, item in enumerate(value):
-                yield from _models(item, (*loc, key, number))
-        elif value is not None:
-            yield from _models(value, (*loc, key))
 
 
 _MARKUP = re.compile(r"</?[a-zA-Z!][^>]*>|\]\(|`|\$|\*\*|\{\{|&[a-z]+;")
@@ -149,7 +136,7 @@ def _markup(value: object, loc: Loc) -> Iterator[Problem]:
 
 
 def _check_tex(subject: Subject) -> Iterator[Problem]:
-    for loc, item in _models(subject.entry):
+    for loc, item in models(subject.entry):
         for key in ("latex", "symbol"):
             if key in type(item).model_fields and (found := tex_problem(getattr(item, key))):
                 yield Problem(f"{key}: {found[0]}", (*loc, key), found[1])
