@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -195,7 +194,14 @@ def test_without_a_checkout_or_mkdocs_the_message_says_what_to_do(
 
 @pytest.mark.slow
 def test_serving_builds_first_prints_the_address_and_ends_quietly(site_root: Path) -> None:
-    code = "import sys; from pathlib import Path; from unlearning_atlas.site import serve; serve(Path(sys.argv[1]), 0)"
+    # A test run in the background of a shell ignores interrupts, and its children inherit that.
+    code = """if True:
+        import signal, sys
+        from pathlib import Path
+        from unlearning_atlas.site import serve
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        serve(Path(sys.argv[1]), 0)
+    """
     with subprocess.Popen(
         [sys.executable, "-c", code, site_root], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
@@ -208,7 +214,10 @@ def test_serving_builds_first_prints_the_address_and_ends_quietly(site_root: Pat
                 assert b"Beta preference" in answer.read()
         finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(20) == 0
+        try:
+            assert server.wait(20) == 0
+        finally:
+            server.kill()  # a server that does not end must not hold up the tests
         assert server.stderr.read() == ""
 
 
