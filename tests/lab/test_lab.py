@@ -217,7 +217,7 @@ def test_base_models_are_cached_and_a_damaged_file_is_made_again(task: authors.T
 def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> None:
     chosen = implementation(IMPLEMENTATIONS, id_)
     before = models.trained(task, "full")
-    data = Data(task.encoded("forget"), task.encoded("retain"))
+    data = Data.of(task)
     steps: list[int] = []
     with one_thread():
         results = [
@@ -240,7 +240,7 @@ def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> N
 @pytest.mark.usefixtures("quick")
 def test_unlearning_lowers_the_likelihood_of_what_is_forgotten(task: authors.Task) -> None:
     before = models.trained(task, "full")
-    data = Data(task.encoded("forget"), task.encoded("retain"))
+    data = Data.of(task)
     without_retain_term: dict[str, dict[str, Any]] = {
         "ga": {},
         "grad-diff": {"retain_weight": 0.0},

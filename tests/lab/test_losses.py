@@ -86,7 +86,7 @@ def paper_npo(logits: Tensor, reference: Tensor, wanted: Tensor, beta: float) ->
 
 
 def gradient(loss: Tensor, logits: Tensor) -> Tensor:
-    (found,) = torch.autograd.grad(loss, logits)
+    (found,) = torch.autograd.grad(loss, logits, retain_graph=True)
     assert torch.isfinite(found).all()
     return found
 
@@ -146,6 +146,132 @@ def test_npo_is_bounded_below_where_gradient_ascent_is_not() -> None:
     found = [module("npo").npo_loss(log_q - fall, log_q, 0.1).item() for fall in (0.0, 10.0, 1e3, 1e5)]
     assert found == sorted(found, reverse=True)
     assert found[-1] >= 0
+
+
+def sums(logits: Tensor, wanted: Tensor) -> list[Tensor]:
+    """Return each row's log-probability of its answer, 0 for a row without one."""
+    zero = torch.zeros((), dtype=torch.float64)
+    return [torch.stack([zero, *row]).sum() for row in answers(logits, wanted)]
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(2.5, 0.0), (0.3, 0.7)])
+def test_simnpo(batch: tuple[Tensor, Tensor, Tensor], beta: float, gamma: float) -> None:
+    wanted, logits, _ = batch
+    logits.requires_grad_()
+    total = torch.zeros((), dtype=torch.float64)
+    for row, log_p_y in zip(answers(logits, wanted), sums(logits, wanted), strict=True):
+        inside = -beta / max(len(row), 1) * log_p_y - beta * gamma
+        total = total - 2 / beta * torch.log(1 / (1 + torch.exp(-inside)))
+    ours = module("simnpo")
+    loss = ours.simnpo_loss(ours.mean_answer_log_prob(logits, wanted), beta, gamma)
+    same(loss, total / wanted.shape[0], logits)
+
+
+@pytest.mark.parametrize("beta", [0.1, 2.0])
+def test_idk_dpo(batch: tuple[Tensor, Tensor, Tensor], beta: float) -> None:
+    """The refusal's batch is another one, as its answers are: here the rows in reverse."""
+    wanted, logits, reference = batch
+    logits.requires_grad_()
+    refusal, refused = wanted.flip(0), logits * 0.5
+    refused_reference = reference.flip(0)
+    total = torch.zeros((), dtype=torch.float64)
+    for win, win_ref, lose, lose_ref in zip(
+        sums(refused, refusal),
+        sums(refused_reference, refusal),
+        sums(logits, wanted),
+        sums(reference, wanted),
+        strict=True,
+    ):
+        ratio = (torch.exp(win) / torch.exp(win_ref)) ** beta / (torch.exp(lose) / torch.exp(lose_ref)) ** beta
+        total = total - 2 / beta * torch.log(ratio / (1 + ratio))
+    ours = module("idk-dpo")
+    log_p = ours.answer_log_prob
+    loss = ours.dpo_loss(
+        log_p(refused, refusal),
+        log_p(refused_reference, refusal),
+        log_p(logits, wanted),
+        log_p(reference, wanted),
+        beta,
+    )
+    same(loss, total / wanted.shape[0], logits)
+
+
+def test_idk_dpo_without_a_preferred_answer_is_npo() -> None:
+    """Zhang et al. 2024 get NPO by leaving the preferred answer out: a refusal that never moves does the same."""
+    log_p, log_ref = torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    fixed = torch.zeros(5, dtype=torch.float64)
+    torch.testing.assert_close(
+        module("idk-dpo").dpo_loss(fixed, fixed, log_p, log_ref, 0.3), module("npo").npo_loss(log_p, log_ref, 0.3)
+    )
+
+
+@pytest.mark.parametrize("beta", [0.0, 3.0, 30.0])
+def test_undial(batch: tuple[Tensor, Tensor, Tensor], beta: float) -> None:
+    wanted, logits, teacher = batch
+    logits.requires_grad_()
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for row in range(wanted.shape[0]):
+        for t in range(1, wanted.shape[1]):
+            if (token := int(wanted[row, t])) == -100:
+                continue
+            scores = teacher[row, t - 1].tolist()
+            scores[token] -= beta
+            mass = sum(math.exp(score) for score in scores)
+            for word, score in enumerate(scores):
+                total = total - math.exp(score) / mass * log_p(logits, row, t, word)
+            count += 1
+    same(module("undial").undial_loss(logits, teacher, wanted, beta), total / count, logits)
+
+
+def test_undial_has_its_least_loss_at_the_adjusted_teacher() -> None:
+    wanted, teacher = labels(".12", ".3."), torch.randn(2, 3, V, dtype=torch.float64)
+    adjusted = teacher.clone()
+    for row, t in ((0, 1), (0, 2), (1, 1)):
+        adjusted[row, t - 1, wanted[row, t]] -= 4.0
+    adjusted.requires_grad_()
+    loss = module("undial").undial_loss(adjusted, teacher, wanted, 4.0)
+    torch.testing.assert_close(gradient(loss, adjusted), torch.zeros_like(adjusted), rtol=0, atol=1e-12)
+
+
+def test_rmu() -> None:
+    generator = torch.Generator().manual_seed(0)
+    forget, kept, frozen = (torch.randn(3, 4, 5, generator=generator, dtype=torch.float64) for _ in range(3))
+    forget.requires_grad_()
+    goal = torch.randn(5, generator=generator, dtype=torch.float64)
+    masks = (torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1], [1, 0, 0, 0]]) > 0, torch.tensor([[1, 1, 0, 0]] * 3) > 0)
+
+    def term(states: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        texts = []
+        for row in range(3):
+            tokens = [t for t in range(4) if mask[row, t]]
+            squares = [
+                ((states[row, t] - (target if target.dim() == 1 else target[row, t])) ** 2).sum() / 5 for t in tokens
+            ]
+            texts.append(torch.stack(squares).sum() / len(tokens))
+        return torch.stack(texts).sum() / 3
+
+    expected = term(forget, goal, masks[0]) + 7.0 * term(kept, frozen, masks[1])
+    same(module("rmu").rmu_loss(forget, goal, kept, frozen, masks, 7.0), expected, forget)
+
+
+def test_rmu_trains_a_few_matrices_and_leaves_the_rest_as_it_is() -> None:
+    import copy
+
+    from unlearning_atlas.lab import authors
+    from unlearning_atlas.lab.model import Config, TinyTransformer
+    from unlearning_atlas.lab.registry import Data
+
+    task = authors.make(3)
+    before = TinyTransformer(Config(len(task.vocabulary)), seed=1)
+    for layer, trained in ((1, {"blocks.0.down.weight"}), (2, {"blocks.0.down.weight", "blocks.1.down.weight"})):
+        after = module("rmu").unlearn(copy.deepcopy(before), Data.of(task), steps=2, layer=layer)
+        changed = {
+            name
+            for (name, one), two in zip(before.named_parameters(), after.parameters(), strict=True)
+            if not torch.equal(one, two)
+        }
+        assert changed == trained
+        assert all(weight.requires_grad for weight in after.parameters())
 
 
 def test_every_implementation_has_a_test_here() -> None:

@@ -208,6 +208,10 @@ class Task:
         """Return the named sets as one batch of sequences."""
         return encode(self.pairs(*names, held_out=held_out), self.vocabulary)
 
+    def refused(self) -> Batch:
+        """Return the forget set's questions, in the same order, each with "i do not know" as its answer."""
+        return encode([(question, _REFUSAL) for question, _ in self.pairs("forget")], self.vocabulary)
+
 
 def make(seed: int) -> Task:
     """Make the task of a seed. The same seed gives the same task everywhere."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from unlearning_atlas.lab.authors import Task
     from unlearning_atlas.lab.batches import Batch
     from unlearning_atlas.lab.training import OnStep
 
@@ -38,10 +39,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """What a method may see."""
+    """What a method may see. ``refusals`` holds the questions of ``forget``, in the same order, each one refused."""
 
     forget: Batch
     retain: Batch
+    refusals: Batch
+
+    @classmethod
+    def of(cls, task: Task) -> Data:
+        """Take what a method may see from a task."""
+        return cls(task.encoded("forget"), task.encoded("retain"), task.refused())
 
 
 @dataclass(frozen=True)

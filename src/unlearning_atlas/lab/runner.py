@@ -137,7 +137,7 @@ def run(
         with watch.running():
             unlearned = chosen.unlearn(
                 copy.deepcopy(models["full"]),
-                Data(data.encoded("forget"), data.encoded("retain")),
+                Data.of(data),
                 seed=seed,
                 on_step=on_step,
                 **values,

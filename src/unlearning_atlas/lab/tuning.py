@@ -57,7 +57,7 @@ def search(method: str, implementations: Path) -> list[Trial]:
                     if step % EVERY == 0:
                         scores.setdefault(step, []).append(_score(meter.matches(model)))
 
-                data = Data(task.encoded("forget"), task.encoded("retain"))
+                data = Data.of(task)
                 chosen.unlearn(copy.deepcopy(model), data, seed=task.seed, on_step=on_step, steps=STEPS, **values)
             step, found = max(scores.items(), key=lambda item: sum(item[1]))
             trials.append(Trial({**values, "steps": step}, sum(found) / len(found)))
