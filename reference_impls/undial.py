@@ -25,7 +25,7 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
 PAPER: dict[str, object] = {"di_strength": 3, "lr_di": 1e-6, "num_epochs_di": 10, "train_batch_size": 64}
-SPACE = {"beta": (3.0, 10.0), "learning_rate": (1e-5, 3e-5, 1e-4, 3e-4)}
+SPACE = {"beta": (10.0, 30.0), "learning_rate": (1e-5, 3e-5, 1e-4, 3e-4)}
 
 
 @dataclass(frozen=True)

@@ -274,6 +274,65 @@ def test_rmu_trains_a_few_matrices_and_leaves_the_rest_as_it_is() -> None:
         assert all(weight.requires_grad for weight in after.parameters())
 
 
+def test_task_vector_negation(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    wanted, logits, _ = batch
+    logits.requires_grad_()
+    same(module("task-vector-negation").mean_nll(logits, wanted), paper_mean_nll(logits, wanted), logits)
+
+
+def test_task_vector_negation_goes_as_far_the_other_way() -> None:
+    import copy
+
+    from unlearning_atlas.lab.model import Config, TinyTransformer
+
+    start, tuned = TinyTransformer(Config(20), seed=1), TinyTransformer(Config(20), seed=2)
+    for scale in (0.0, 0.5, 2.0):
+        model = copy.deepcopy(tuned)
+        module("task-vector-negation").negate(model, start, tuned, scale)
+        for new, old, other in zip(model.parameters(), start.parameters(), tuned.parameters(), strict=True):
+            torch.testing.assert_close(new, (1 + scale) * old - scale * other, rtol=1e-5, atol=1e-6)
+
+
+def test_uld(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    """The assistant's loss on the retain set; that on the forget set is the mean likelihood tested above."""
+    wanted, logits, _ = batch
+    logits.requires_grad_()
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for row in range(wanted.shape[0]):
+        for t in range(1, wanted.shape[1]):
+            if int(wanted[row, t]) != -100:
+                total = total - sum(log_p(logits, row, t, word) for word in range(V)) / V
+                count += 1
+    same(module("uld").uniform_loss(logits, wanted), total / count, logits)
+    same(module("uld").mean_nll(logits, wanted), paper_mean_nll(logits, wanted), logits)
+
+
+def test_uld_subtracts_where_a_token_is_likely_or_among_the_likeliest() -> None:
+    p = torch.tensor([0.50, 0.30, 0.06, 0.049, 0.04, 0.03, 0.011, 0.005, 0.003, 0.002], dtype=torch.float64)
+    assistant = torch.arange(1.0, 11.0, dtype=torch.float64)
+    for share, kept in ((0.1, 3), (0.5, 5), (0.001, 10)):
+        combined = module("uld").subtract(p.log(), assistant, 2.0, share)
+        expected = [math.log(p[n]) - (2.0 * float(assistant[n]) if n < kept else 0.0) for n in range(10)]
+        torch.testing.assert_close(combined, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_uld_leaves_the_model_as_it_is() -> None:
+    import copy
+
+    from unlearning_atlas.lab import authors
+    from unlearning_atlas.lab.model import Config, TinyTransformer
+    from unlearning_atlas.lab.registry import Data
+
+    task = authors.make(3)
+    model = TinyTransformer(Config(len(task.vocabulary)), seed=1)
+    before = copy.deepcopy(model)
+    wrapped = module("uld").unlearn(model, Data.of(task), steps=2)
+    for one, two in zip(before.parameters(), model.parameters(), strict=True):
+        assert torch.equal(one, two)
+    ids = task.encoded("forget").input_ids[:2]
+    assert not torch.equal(wrapped(input_ids=ids).logits, before(ids).logits)
+
+
 def test_every_implementation_has_a_test_here() -> None:
     tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
     assert set(available(IMPLEMENTATIONS)) <= tested, "a reference implementation without a test of equality"
