@@ -35,10 +35,10 @@ SPACE = {"beta": (0.1, 0.5), "learning_rate": (1e-4, 3e-4), "retain_weight": (1.
 class Hyperparameters:
     """The lab's values."""
 
-    beta: float = 0.5
+    beta: float = 0.1
     retain_weight: float = 5.0
     learning_rate: float = 1e-4
-    steps: int = 200
+    steps: int = 60
     batch_size: int = 32
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ class Hyperparameters:
 
     beta: float = 4.0
     gamma: float = 0.0
-    retain_weight: float = 5.0
+    retain_weight: float = 1.0
     learning_rate: float = 1e-4
     steps: int = 200
     batch_size: int = 32
