@@ -39,11 +39,11 @@ WRITES = re.compile(r"(?:^|\.)(?:blocks|layers|h)\.(\d+)\.(?:mlp\.)?(?:down|down
 class Hyperparameters:
     """The lab's values."""
 
-    layer: int = 1
+    layer: int = 2
     steering: float = 6.0
     retain_weight: float = 10.0
     learning_rate: float = 1e-3
-    steps: int = 100
+    steps: int = 120
     batch_size: int = 32
 
 

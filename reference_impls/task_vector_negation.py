@@ -32,9 +32,9 @@ SPACE = {"scale": (1.0, 3.0, 10.0, 30.0), "learning_rate": (1e-4, 1e-3)}
 class Hyperparameters:
     """The lab's values."""
 
-    scale: float = 3.0
-    learning_rate: float = 1e-3
-    steps: int = 100
+    scale: float = 10.0
+    learning_rate: float = 1e-4
+    steps: int = 20
     batch_size: int = 32
 
 
