@@ -40,9 +40,9 @@ class Hyperparameters:
 
     alpha: float = 1.0
     filter: float = 0.1
-    retain_weight: float = 5.0
+    retain_weight: float = 1.0
     learning_rate: float = 1e-3
-    steps: int = 100
+    steps: int = 180
     batch_size: int = 32
 
 
