@@ -33,8 +33,8 @@ class Hyperparameters:
     """The lab's values."""
 
     beta: float = 10.0
-    learning_rate: float = 1e-4
-    steps: int = 100
+    learning_rate: float = 3e-4
+    steps: int = 200
     batch_size: int = 32
 
 
