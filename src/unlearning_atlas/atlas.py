@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict, TypeVar
 
 from unlearning_atlas.faults import UnknownNameError, listing
-from unlearning_atlas.index import Index, open_index
+from unlearning_atlas.index import SHIPPED, Index, open_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,29 +66,22 @@ class MetricFacets(TypedDict, total=False):
 class _Store:
     """The records of one kind, shared by all collections cut from it."""
 
-    def __init__(self, atlas: Atlas, kind: str, facets: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> None:
+    def __init__(self, atlas: Atlas, kind: str) -> None:
         self.atlas = atlas
         self.kind = kind
-        self.facets = facets
-        self.records = atlas._index.records[kind]
-        self.number = {record["id"]: number for number, record in enumerate(self.records)}
+        self.ids = atlas._index.ids[kind]
+        self.number = {id_: number for number, id_ in enumerate(self.ids)}
         self.entries: dict[str, Any] = {}
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return self.atlas._index.records[self.kind]
 
     @cached_property
     def masks(self) -> dict[str, dict[str, int]]:
-        """Facet → term → the records it holds for, as the bits of one integer."""
-        found: dict[str, dict[str, int]] = {}
-        for facet, (column, axis, values) in self.facets.items():
-            above = self.atlas._index.axes.get(axis, {})
-            masks = found[facet] = dict.fromkeys(above or values or self.atlas._ids(axis), 0)
-            for number, record in enumerate(self.records):
-                bit = 1 << number
-                held = record[column]
-                for term in (held,) if isinstance(held, str) else held:
-                    masks[term] = masks.get(term, 0) | bit
-                    while term := above.get(term, ""):
-                        masks[term] |= bit
-        return found
+        """Facet → term → the entries it holds for, as the bits of one integer."""
+        written = self.atlas._index.masks[self.kind]
+        return {facet: {term: int(mask, 16) for term, mask in terms.items()} for facet, terms in written.items()}
 
     def entry(self, id_: str) -> Any:
         """Return the full entry, parsed once."""
@@ -112,12 +105,10 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
 
     __slots__ = ("_mask", "_order", "_store")
     _kind: ClassVar[str]
-    # Facet → the record's column; the axis, or kind of entry, its values belong to; or the values themselves.
-    _facets: ClassVar[dict[str, tuple[str, str, tuple[str, ...]]]]
 
     def __init__(self, atlas: Atlas) -> None:
-        self._store = _Store(atlas, self._kind, self._facets)
-        self._mask = (1 << len(self._store.records)) - 1
+        self._store = _Store(atlas, self._kind)
+        self._mask = (1 << len(self._store.ids)) - 1
         self._order: tuple[int, ...] | None = None
 
     def __getitem__(self, id_: str) -> E_co:
@@ -128,12 +119,12 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
         return entry
 
     def __contains__(self, id_: object) -> bool:
-        number = self._store.number.get(id_)
+        number = self._store.number.get(id_) if isinstance(id_, str) else None
         return number is not None and bool(self._mask >> number & 1)
 
     def __iter__(self) -> Iterator[str]:
-        records = self._store.records
-        return (records[number]["id"] for number in self._numbers())
+        ids = self._store.ids
+        return (ids[number] for number in self._numbers())
 
     def __len__(self) -> int:
         return self._mask.bit_count()
@@ -145,8 +136,8 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
         mask = self._mask
         if self._order is not None:
             return [number for number in self._order if mask >> number & 1]
-        if mask == (1 << len(self._store.records)) - 1:
-            return range(len(self._store.records))
+        if mask == (1 << len(self._store.ids)) - 1:
+            return range(len(self._store.ids))
         found = []
         while mask:
             low = mask & -mask
@@ -249,12 +240,6 @@ class Methods(Collection["Method"]):
 
     __slots__ = ()
     _kind = "methods"
-    _facets: ClassVar[dict[str, tuple[str, str, tuple[str, ...]]]] = {
-        **{axis: (axis, axis, ()) for axis in ("family", "paradigm", "access_level", "objective", "intervention")},
-        **{axis: (axis, axis, ()) for axis in ("target", "modality")},
-        "benchmark": ("benchmarks", "benchmarks", ()),
-        "implementation": ("implementation", "", ("faithful", "simplified", "none")),
-    }
 
     def where(self, **facets: Unpack[MethodFacets]) -> Self:
         """Return the methods for which every given facet holds; a term stands for everything below it.
@@ -269,11 +254,6 @@ class Benchmarks(Collection["Benchmark"]):
 
     __slots__ = ()
     _kind = "benchmarks"
-    _facets: ClassVar[dict[str, tuple[str, str, tuple[str, ...]]]] = {
-        **{axis: (axis, axis, ()) for axis in ("paradigm", "modality", "target")},
-        "knowledge": ("knowledge", "", ("fictitious", "real")),
-        "metric": ("metrics", "metrics", ()),
-    }
 
     def where(self, **facets: Unpack[BenchmarkFacets]) -> Self:
         """Return the benchmarks for which every given facet holds, as :meth:`Methods.where` does for methods."""
@@ -285,10 +265,6 @@ class Metrics(Collection["Metric"]):
 
     __slots__ = ()
     _kind = "metrics"
-    _facets: ClassVar[dict[str, tuple[str, str, tuple[str, ...]]]] = {
-        "role": ("role", "", ("measure", "attack")),
-        "group": ("group", "metric_group", ()),
-    }
 
     def where(self, **facets: Unpack[MetricFacets]) -> Self:
         """Return the metrics for which every given facet holds, as :meth:`Methods.where` does for methods."""
@@ -343,13 +319,15 @@ class Atlas:
         self.taxonomy = Taxonomy(self._index)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(records)} {kind}" for kind, records in self._index.records.items())
+        counts = ", ".join(f"{len(ids)} {kind}" for kind, ids in self._index.ids.items())
         return f"<Atlas: {counts}>"
 
     @property
     def root(self) -> Path:
         """The folder that holds ``catalog/``, ``taxonomy/`` and ``reference_impls/``."""
-        return self._index.root
+        from pathlib import Path
+
+        return Path(self._index.root)
 
     @cached_property
     def papers(self) -> Mapping[str, Paper]:
@@ -357,9 +335,6 @@ class Atlas:
         from unlearning_atlas.papers import read_papers
 
         return read_papers(self.root)
-
-    def _ids(self, kind: str) -> Iterable[str]:
-        return (record["id"] for record in self._index.records.get(kind, ()))
 
     def find(self, id_: str) -> tuple[str, Entry]:
         """Return (kind, entry) for an id of any kind, methods first.
@@ -438,8 +413,11 @@ def load(root: Path | str | None = None) -> Atlas:
         CatalogError: the catalog has faults; the message lists all of them with file, line and column.
         FileNotFoundError: there is no catalog below ``root``.
     """
+    if root is None:
+        return Atlas()
+
     from pathlib import Path
 
-    if root is not None and not (Path(root) / "catalog").is_dir():
+    if not (Path(root) / "catalog").is_dir() and not (Path(root) / SHIPPED).is_file():
         raise FileNotFoundError(f"no folder 'catalog' in {root}")
-    return Atlas(None if root is None else Path(root).resolve())
+    return Atlas(Path(root).resolve())

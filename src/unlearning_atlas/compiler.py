@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearning_atlas.catalog import read_catalog, walk_terms
 from unlearning_atlas.faults import CatalogError
-from unlearning_atlas.index import assemble
+from unlearning_atlas.index import FACETS, assemble
 from unlearning_atlas.models import Benchmark, Method, Metric
 
 if TYPE_CHECKING:
@@ -20,19 +20,38 @@ def compile_index(root: Path, signature: str = "") -> bytes:
     catalog = read_catalog(root)
     if catalog.faults:
         raise CatalogError(catalog.faults)
-    facets = {
-        "records": {kind: [record(entry) for entry in entries.values()] for kind, entries in catalog.entries.items()},
-        "axes": {
-            name: {term.id: above[-1] if above else "" for term, above in walk_terms(axis.terms)}
-            for name, axis in catalog.axes.items()
-        },
+    records = {kind: [record(entry) for entry in entries.values()] for kind, entries in catalog.entries.items()}
+    axes = {
+        name: {term.id: above[-1] if above else "" for term, above in walk_terms(axis.terms)}
+        for name, axis in catalog.axes.items()
     }
+    ids = {kind: list(entries) for kind, entries in catalog.entries.items()}
+    query = {"ids": ids, "masks": {kind: _masks(kind, records[kind], axes, ids) for kind in records}, "axes": axes}
     bodies = {
         kind: {id_: entry.model_dump_json(by_alias=True, exclude_defaults=True) for id_, entry in entries.items()}
         for kind, entries in catalog.entries.items()
     }
     bodies["axes"] = {name: axis.model_dump_json(exclude_defaults=True) for name, axis in catalog.axes.items()}
-    return assemble(signature, facets, bodies)
+    return assemble(signature, query, records, bodies)
+
+
+def _masks(
+    kind: str, records: list[dict[str, Any]], axes: dict[str, dict[str, str]], ids: dict[str, list[str]]
+) -> dict[str, dict[str, str]]:
+    """Return facet → term → the records it holds for, a term of the taxonomy for those of the terms below it too."""
+    found: dict[str, dict[str, str]] = {}
+    for facet, (column, axis, values) in FACETS[kind].items():
+        above = axes.get(axis, {})
+        masks = dict.fromkeys(above or values or ids.get(axis, ()), 0)
+        for number, entry in enumerate(records):
+            bit = 1 << number
+            held = entry[column]
+            for term in (held,) if isinstance(held, str) else held:
+                masks[term] = masks.get(term, 0) | bit
+                while term := above.get(term, ""):
+                    masks[term] |= bit
+        found[facet] = {term: f"{mask:x}" for term, mask in masks.items()}
+    return found
 
 
 def record(entry: Entry) -> dict[str, Any]:

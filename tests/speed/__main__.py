@@ -24,7 +24,7 @@ SIZES = (1_000, 10_000)
 
 QUERY = """
 import unlearning_atlas as ua
-atlas = ua.load({root!r})
+atlas = ua.load({root})
 list(atlas.methods.where(family="direct-fine-tuning", access_level="weights-and-gradients", benchmark="tofu"))
 """
 VALIDATE = "import unlearning_atlas as ua; assert not ua.validate(__import__('pathlib').Path({root!r}))"
@@ -52,14 +52,16 @@ def interleaved(cases: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> 
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def wheel_like(root: Path, into: Path) -> Path:
-    """Return a root as a wheel ships it: with the compiled index and papers."""
+def installed(root: Path, into: Path) -> Path:
+    """Lay the package out as a wheel does, with the compiled index and papers of a root; return its parent folder."""
     from unlearning_atlas import index, papers
     from unlearning_atlas.compiler import compile_index
 
-    (into / "catalog").mkdir(parents=True)
-    (into / index.SHIPPED).write_bytes(compile_index(root))
-    (into / papers.SHIPPED).write_text(papers.compile_papers(root))
+    shutil.copytree(CHECKOUT / "src/unlearning_atlas", into / "unlearning_atlas")
+    data = into / "unlearning_atlas/_data"
+    (data / "catalog").mkdir(parents=True)
+    (data / index.SHIPPED).write_bytes(compile_index(root))
+    (data / papers.SHIPPED).write_text(papers.compile_papers(root))
     return into
 
 
@@ -71,8 +73,8 @@ def processes(roots: dict[str, Path], wheels: dict[str, Path]) -> None:
         "libraries": lambda: python("import pydantic, yaml; pydantic.BaseModel"),
     }
     for size, root in roots.items():
-        cases[f"query {size}"] = lambda root=root: python(QUERY.format(root=str(root)))  # type: ignore[misc]
-        cases[f"wheel {size}"] = lambda size=size: python(QUERY.format(root=str(wheels[size])))  # type: ignore[misc]
+        cases[f"query {size}"] = lambda root=root: python(QUERY.format(root=repr(str(root))))  # type: ignore[misc]
+        cases[f"wheel {size}"] = lambda size=size: python(QUERY.format(root=""), PYTHONPATH=str(wheels[size]))  # type: ignore[misc]
     for code in list(cases.values()):
         code()  # warm the file cache and compile the indexes
     found = interleaved(cases)
@@ -180,7 +182,7 @@ def main() -> None:
         own = len(list((CHECKOUT / "catalog/methods").glob("*.yaml")))
         roots = {f"{own}": catalog(CHECKOUT, folder / "own", own)}
         roots |= {f"{size:,}": catalog(CHECKOUT, folder / str(size), size) for size in SIZES}
-        wheels = {size: wheel_like(root, folder / "wheels" / size) for size, root in roots.items()}
+        wheels = {size: installed(root, folder / "wheels" / size) for size, root in roots.items()}
         processes(roots, wheels)
         checks(roots, catalog(CHECKOUT, folder / "hundred", 100))
         queries(roots)
