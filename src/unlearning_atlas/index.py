@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unlearning_atlas.files import cache_folder, data_folder, write_bytes
 
 if TYPE_CHECKING:
+    from mmap import mmap
     from pathlib import Path
 
 SHIPPED = "index.jsonl"
@@ -46,13 +47,13 @@ the values themselves."""
 class Index:
     """A compiled index in memory."""
 
-    def __init__(self, root: str, content: bytes) -> None:
+    def __init__(self, root: str, content: bytes | mmap) -> None:
         self.root = root
         """The folder that holds ``catalog/`` and ``taxonomy/``."""
         self._content = content
-        facets = content.index(b"\n") + 1
-        self._records_start = content.index(b"\n", facets) + 1
-        data: dict[str, Any] = json.loads(content[facets : self._records_start])
+        query = content.find(b"\n") + 1
+        self._records_start = content.find(b"\n", query) + 1
+        data: dict[str, Any] = json.loads(content[query : self._records_start])
         self.ids: dict[str, list[str]] = data["ids"]
         """Kind of entry to its ids, sorted."""
         self.masks: dict[str, dict[str, dict[str, str]]] = data["masks"]
@@ -68,7 +69,7 @@ class Index:
 
     @cached_property
     def _bodies_start(self) -> int:
-        return self._content.index(b"\n", self._records_start) + 1
+        return self._content.find(b"\n", self._records_start) + 1
 
     @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
@@ -106,7 +107,10 @@ def open_index(root: Path | None = None) -> Index:
     """
     folder = data_folder() if root is None else str(root)
     with contextlib.suppress(FileNotFoundError), open(f"{folder}/{SHIPPED}", "rb") as shipped:  # noqa: PTH123
-        return Index(folder, shipped.read())
+        from mmap import ACCESS_READ, mmap
+
+        # Mapped, so that a query reads the first lines only; an installed file is replaced, never changed in place.
+        return Index(folder, mmap(shipped.fileno(), 0, access=ACCESS_READ))
     signature = _signature(folder)
     cached = cache_folder() / "index" / f"{folder.strip('/').replace('/', '-')}.jsonl"
     with contextlib.suppress(OSError, ValueError, KeyError):
