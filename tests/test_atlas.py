@@ -141,6 +141,29 @@ def test_narrowing_twice_is_narrowing_by_both(crowd: Root) -> None:
         assert all(id_ in both for id_ in both)
 
 
+def test_a_term_stands_for_everything_below_it_however_deep(small: Root) -> None:
+    small.write(
+        "taxonomy/modalities.yaml",
+        small.text("taxonomy/modalities.yaml")
+        + """  - id: signal
+    label: Signal
+    definition: Anything that carries meaning.
+    children:
+      - id: speech
+        label: Speech
+        definition: Spoken language.
+        children:
+          - id: song
+            label: Song
+            definition: Sung language.
+""",
+    )
+    small.edit("catalog/methods/alpha-ascent.yaml", "modality: [text]", "modality: [song]")
+    methods = ua.load(small.path).methods
+    for term in ("song", "speech", "signal"):
+        assert list(methods.where(modality=term)) == ["alpha-ascent"] == naive(small.path, {"modality": term})
+
+
 def test_counts_of_facets(crowd: Root) -> None:
     methods = ua.load(crowd.path).methods.where(modality="text")
     counts = methods.facets()
