@@ -41,7 +41,7 @@ schema: .venv/.dev  ## Write the JSON Schemas anew from the models.
 
 lock: .venv/.dev  ## Resolve constraints.txt anew.
 	$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra site --extra lab --extra pandas --group dev --group types --group speed \
+	$(BIN)/uv pip compile pyproject.toml --extra site --extra hf --extra pandas --group dev --group types --group speed \
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade -o constraints.txt
 
 clean:  ## Remove what was made: the environment, caches, the built site.
@@ -57,5 +57,5 @@ clean:  ## Remove what was made: the environment, caches, the built site.
 	@touch $@
 
 .venv/.dev: constraints.txt pyproject.toml | .venv/bin/python
-	$(PIP) --editable '.[site,lab,pandas]' --group dev
+	$(PIP) --editable '.[site,hf,pandas]' --group dev
 	@touch $@ .venv/.site

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import shuffled, token_log_probs
+from unlearning_atlas.lab.batches import mean_nll, shuffled
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
@@ -34,12 +34,6 @@ class Hyperparameters:
     learning_rate: float = 1e-4
     steps: int = 140
     batch_size: int = 32
-
-
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
 
 
 def grad_diff_loss(forget_nll: Tensor, retain_nll: Tensor, retain_weight: float) -> Tensor:

@@ -16,16 +16,14 @@ Which variant this is, and how it differs:
 5. AdamW at a constant rate without weight decay.
 """
 
-import copy
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unlearning_atlas.lab.batches import shuffled, token_log_probs
+from unlearning_atlas.lab.batches import mean_nll, shuffled, token_log_probs
 from unlearning_atlas.lab.registry import Data
-from unlearning_atlas.lab.training import OnStep, descend, logits_of
+from unlearning_atlas.lab.training import OnStep, descend, logits_of, scores_of_rows
 
 PAPER: dict[str, object] = {"beta": 0.1, "lr": 1e-5, "num_epochs": 5, "batch_size": 16}
 SPACE = {"beta": (0.1, 0.5), "learning_rate": (1e-4, 3e-4), "retain_weight": (1.0, 5.0)}
@@ -57,18 +55,13 @@ def dpo_loss(win: Tensor, win_ref: Tensor, lose: Tensor, lose_ref: Tensor, beta:
     return -2 / beta * F.logsigmoid(beta * ((win - win_ref) - (lose - lose_ref))).mean()
 
 
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
-
-
 def unlearn(
     model: nn.Module, data: Data, *, seed: int = 0, on_step: OnStep | None = None, **hyperparameters: float
 ) -> nn.Module:
     """Prefer refusals to the forget answers; the model is changed in place and returned."""
     hp = Hyperparameters(**hyperparameters)  # type: ignore[arg-type]
-    reference = copy.deepcopy(model).eval().requires_grad_(False)
+    lose_ref = scores_of_rows(model, data.forget, answer_log_prob)
+    win_ref = scores_of_rows(model, data.refusals, answer_log_prob)
     # The same seed and as many rows: both draw the same questions.
     forget = shuffled(data.forget, hp.batch_size, seed)
     refusals = shuffled(data.refusals, hp.batch_size, seed)
@@ -76,12 +69,9 @@ def unlearn(
 
     def loss() -> Tensor:
         lose, win = next(forget), next(refusals)
-        with torch.no_grad():
-            lose_ref = answer_log_prob(logits_of(reference, lose), lose.labels)
-            win_ref = answer_log_prob(logits_of(reference, win), win.labels)
         lose_now = answer_log_prob(logits_of(model, lose), lose.labels)
         win_now = answer_log_prob(logits_of(model, win), win.labels)
-        total = dpo_loss(win_now, win_ref, lose_now, lose_ref, hp.beta)
+        total = dpo_loss(win_now, win_ref[win.index], lose_now, lose_ref[lose.index], hp.beta)
         if hp.retain_weight:
             kept = next(retain)
             total = total + hp.retain_weight * mean_nll(logits_of(model, kept), kept.labels)

@@ -14,16 +14,14 @@ Which variant this is, and how it differs:
 4. AdamW at a constant rate without weight decay; the authors warm up over the first epoch and decay weights by 0.01.
 """
 
-import copy
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unlearning_atlas.lab.batches import shuffled, token_log_probs
+from unlearning_atlas.lab.batches import mean_nll, shuffled, token_log_probs
 from unlearning_atlas.lab.registry import Data
-from unlearning_atlas.lab.training import OnStep, descend, logits_of
+from unlearning_atlas.lab.training import OnStep, descend, logits_of, scores_of_rows
 
 PAPER: dict[str, object] = {"beta": 0.1, "retain_weight": 1.0, "lr": 1e-5, "epochs": 10, "batch_size": 32}
 SPACE = {"beta": (0.1, 0.5), "learning_rate": (1e-4, 3e-4), "retain_weight": (1.0, 5.0)}
@@ -55,26 +53,18 @@ def npo_loss(log_p: Tensor, log_p_ref: Tensor, beta: float) -> Tensor:
     return -2 / beta * F.logsigmoid(-beta * (log_p - log_p_ref)).mean()
 
 
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
-
-
 def unlearn(
     model: nn.Module, data: Data, *, seed: int = 0, on_step: OnStep | None = None, **hyperparameters: float
 ) -> nn.Module:
     """Push the forget answers below their likelihood at the start; the model is changed in place and returned."""
     hp = Hyperparameters(**hyperparameters)  # type: ignore[arg-type]
-    reference = copy.deepcopy(model).eval().requires_grad_(False)
+    log_p_ref = scores_of_rows(model, data.forget, answer_log_prob)
     forget = shuffled(data.forget, hp.batch_size, seed)
     retain = shuffled(data.retain, hp.batch_size, seed)
 
     def loss() -> Tensor:
         lost = next(forget)
-        with torch.no_grad():
-            log_p_ref = answer_log_prob(logits_of(reference, lost), lost.labels)
-        total = npo_loss(answer_log_prob(logits_of(model, lost), lost.labels), log_p_ref, hp.beta)
+        total = npo_loss(answer_log_prob(logits_of(model, lost), lost.labels), log_p_ref[lost.index], hp.beta)
         if hp.retain_weight:
             kept = next(retain)
             total = total + hp.retain_weight * mean_nll(logits_of(model, kept), kept.labels)

@@ -18,21 +18,18 @@ Which variant this is, and how it differs:
 """
 
 import copy
-import re
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import Batch, shuffled
+from unlearning_atlas.lab.anatomy import layer, mlp_out, state_at
+from unlearning_atlas.lab.batches import shuffled
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend
 
 PAPER: dict[str, object] = {"steering_coeff": 6.5, "alpha": 1200, "lr": 5e-5, "layer_id": 7, "max_num_batches": 150}
 SPACE = {"layer": (1, 2), "steering": (2.0, 6.0), "learning_rate": (3e-4, 1e-3)}
-
-# The built-in model calls them down, Llama down_proj and GPT-2 c_proj.
-WRITES = re.compile(r"(?:^|\.)(?:blocks|layers|h)\.(\d+)\.(?:mlp\.)?(?:down|down_proj|c_proj)\.weight$")
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,6 @@ class Hyperparameters:
     learning_rate: float = 1e-3
     steps: int = 120
     batch_size: int = 32
-
-
-def hidden(model: nn.Module, batch: Batch, layer: int) -> Tensor:
-    """Return the output of a layer, counted from 1: (B, T, D)."""
-    states: tuple[Tensor, ...] = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True
-    ).hidden_states
-    return states[layer]
 
 
 def mean_square_distance(states: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -81,11 +70,11 @@ def unlearn(
     """Misdirect one layer on the forget set; the model is changed in place and returned."""
     hp = Hyperparameters(**hyperparameters)  # type: ignore[arg-type]
     reference = copy.deepcopy(model).eval().requires_grad_(False)
-    for name, weight in model.named_parameters():
-        found = WRITES.search(name)
-        weight.requires_grad_(found is not None and hp.layer - 3 <= int(found[1]) < hp.layer)
+    model.requires_grad_(False)
+    for number in range(max(1, hp.layer - 2), hp.layer + 1):
+        mlp_out(layer(model, number)).weight.requires_grad_(True)
     with torch.no_grad():
-        states = hidden(reference, data.forget, hp.layer)[data.forget.attention_mask]  # (tokens, D)
+        states = state_at(reference, data.forget, hp.layer)[data.forget.attention_mask]  # (tokens, D)
     direction = torch.rand(states.shape[-1], generator=torch.Generator().manual_seed(seed))
     goal = hp.steering * states.norm(dim=-1).mean() * direction / direction.norm()
     forget = shuffled(data.forget, hp.batch_size, seed)
@@ -94,8 +83,8 @@ def unlearn(
     def loss() -> Tensor:
         lost, kept = next(forget), next(retain)
         with torch.no_grad():
-            frozen = hidden(reference, kept, hp.layer)
-        now = hidden(model, lost, hp.layer), hidden(model, kept, hp.layer)
+            frozen = state_at(reference, kept, hp.layer)
+        now = state_at(model, lost, hp.layer), state_at(model, kept, hp.layer)
         return rmu_loss(now[0], goal, now[1], frozen, (lost.attention_mask, kept.attention_mask), hp.retain_weight)
 
     descend(model, loss, steps=hp.steps, learning_rate=hp.learning_rate, on_step=on_step)

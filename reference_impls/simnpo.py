@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unlearning_atlas.lab.batches import shuffled, token_log_probs
+from unlearning_atlas.lab.batches import mean_nll, shuffled, token_log_probs
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
@@ -55,12 +55,6 @@ def mean_answer_log_prob(logits: Tensor, labels: Tensor) -> Tensor:
 def simnpo_loss(mean_log_p: Tensor, beta: float, gamma: float) -> Tensor:
     """Return the preference loss, averaged over answers: (B,) -> scalar."""
     return -2 / beta * F.logsigmoid(-beta * mean_log_p - beta * gamma).mean()
-
-
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
 
 
 def unlearn(

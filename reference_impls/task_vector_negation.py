@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import shuffled, token_log_probs
+from unlearning_atlas.lab.batches import mean_nll, shuffled
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
@@ -36,12 +36,6 @@ class Hyperparameters:
     learning_rate: float = 1e-4
     steps: int = 20
     batch_size: int = 32
-
-
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
 
 
 @torch.no_grad()

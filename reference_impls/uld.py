@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import IGNORE, shuffled, token_log_probs
-from unlearning_atlas.lab.model import Output
+from unlearning_atlas.lab.batches import IGNORE, mean_nll, shuffled
+from unlearning_atlas.lab.model import Wrapped
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend, logits_of
 
@@ -46,12 +46,6 @@ class Hyperparameters:
     batch_size: int = 32
 
 
-def mean_nll(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the scored tokens: (B, T, V), (B, T) -> scalar."""
-    log_p, scored = token_log_probs(logits, labels)  # (B, T - 1) each
-    return -log_p.sum() / scored.sum()
-
-
 def uniform_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy under uniform, averaged over scored tokens: (B, T, V), (B, T) -> scalar."""
     scored = labels[:, 1:] != IGNORE
@@ -68,19 +62,19 @@ def subtract(logits: Tensor, assistant: Tensor, alpha: float, share: float) -> T
     return logits - alpha * assistant.masked_fill(unlikely, 0.0)
 
 
-class LogitDifference(nn.Module):
+class LogitDifference(Wrapped):
     """The model with the assistant's logits subtracted; called as the model is."""
 
     def __init__(self, model: nn.Module, assistant: nn.Module, alpha: float, share: float) -> None:
-        super().__init__()
-        self.model, self.assistant, self.alpha, self.share = model, assistant, alpha, share
+        super().__init__(model)
+        self.assistant, self.alpha, self.share = assistant, alpha, share
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Output:
-        """Predict the next token at every position; two forward passes."""
+    def logits(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Return the difference; two forward passes."""
         logits, assistant = (
             part(input_ids=input_ids, attention_mask=attention_mask).logits for part in (self.model, self.assistant)
         )
-        return Output(subtract(logits, assistant, self.alpha, self.share))
+        return subtract(logits, assistant, self.alpha, self.share)
 
 
 def unlearn(

@@ -11,26 +11,28 @@ import pytest
 import torch
 
 from unlearning_atlas import UnknownNameError
-from unlearning_atlas.lab import authors, measures, models
+from unlearning_atlas.lab import measures, models
 from unlearning_atlas.lab.batches import IGNORE, Batch, encode, shuffled, token_log_probs
 from unlearning_atlas.lab.measures import Meter
 from unlearning_atlas.lab.model import Config, TinyTransformer
 from unlearning_atlas.lab.registry import Data, available, implementation
 from unlearning_atlas.lab.runner import RunResult, one_thread, run
+from unlearning_atlas.lab.task import Task
+from unlearning_atlas.lab.tasks import authors
 from unlearning_atlas.lab.training import logits_of
 
 IMPLEMENTATIONS = Path(__file__).resolve().parents[2] / "reference_impls"
 
 
 @pytest.fixture(scope="module")
-def task() -> authors.Task:
+def task() -> Task:
     return authors.make(7)
 
 
 @pytest.fixture
-def model(task: authors.Task) -> TinyTransformer:
+def model(task: Task) -> TinyTransformer:
     """Return an untrained model with weights large enough for lively logits."""
-    net = TinyTransformer(Config(len(task.vocabulary)), seed=3)
+    net = TinyTransformer(Config(len(task.tokenizer)), seed=3)
     with torch.no_grad():
         for weight in net.parameters():
             weight.mul_(3.0)
@@ -69,11 +71,11 @@ def test_hidden_states_end_in_what_the_head_reads(model: TinyTransformer) -> Non
 
 
 def test_size() -> None:
-    net = TinyTransformer(Config(len(authors.make(0).vocabulary)))
+    net = TinyTransformer(Config(len(authors.make(0).tokenizer)))
     assert 100_000 < sum(weight.numel() for weight in net.parameters()) < 150_000
 
 
-def test_the_same_seed_makes_the_same_task_and_another_seed_another(task: authors.Task) -> None:
+def test_the_same_seed_makes_the_same_task_and_another_seed_another(task: Task) -> None:
     assert authors.make(7) == task
     assert authors.make(8).sets != task.sets
     assert authors.make(8).vocabulary == task.vocabulary
@@ -101,7 +103,7 @@ def test_the_sets_are_what_they_claim(seed: int) -> None:
         assert last & set(question.split()), "and a last name"
 
 
-def _names(task: authors.Task, name: str) -> list[str]:
+def _names(task: Task, name: str) -> list[str]:
     """Return the first and last names of a set's authors, found by what all questions of a fact share."""
     names: list[str] = []
     for fact in task.sets[name][::8]:
@@ -111,7 +113,7 @@ def _names(task: authors.Task, name: str) -> list[str]:
     return names
 
 
-def test_encoding_scores_the_answer_and_its_end_only(task: authors.Task) -> None:
+def test_encoding_scores_the_answer_and_its_end_only(task: Task) -> None:
     words = {number: word for word, number in task.vocabulary.items()}
     pairs = task.pairs("retain")[:40]
     batch = encode(pairs, task.vocabulary)
@@ -122,7 +124,7 @@ def test_encoding_scores_the_answer_and_its_end_only(task: authors.Task) -> None
         assert " ".join(scored) == f"{answer} <end>"
 
 
-def test_one_pass_takes_every_row_once(task: authors.Task) -> None:
+def test_one_pass_takes_every_row_once(task: Task) -> None:
     batch = task.encoded("forget")
     drawn = shuffled(batch, 50, seed=1)
     rows = [row for _ in range(4) for row in unpadded(next(drawn))]
@@ -140,7 +142,7 @@ def greedy(model: TinyTransformer, prompt: list[int], length: int) -> list[int]:
     return ids[len(prompt) :]
 
 
-def test_exact_match_is_what_greedy_decoding_gives(task: authors.Task, model: TinyTransformer) -> None:
+def test_exact_match_is_what_greedy_decoding_gives(task: Task, model: TinyTransformer) -> None:
     """On sequences of which half were made by the model itself."""
     batch = task.encoded("forget").rows(torch.arange(30))
     ids, labels = batch.input_ids.clone(), batch.labels.clone()
@@ -161,7 +163,7 @@ def test_exact_match_is_what_greedy_decoding_gives(task: authors.Task, model: Ti
     assert sum(expected) >= 15
 
 
-def test_truth_ratio_is_the_papers(task: authors.Task, model: TinyTransformer) -> None:
+def test_truth_ratio_is_the_papers(task: Task, model: TinyTransformer) -> None:
     fact = task.sets["forget"][0]
 
     def normalised(answer: str) -> float:
@@ -177,7 +179,7 @@ def test_truth_ratio_is_the_papers(task: authors.Task, model: TinyTransformer) -
     assert measures.truth_ratios(model, (fact,), task.vocabulary)[0].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_utility_is_zero_when_one_part_is(task: authors.Task, model: TinyTransformer) -> None:
+def test_utility_is_zero_when_one_part_is(task: Task, model: TinyTransformer) -> None:
     """An untrained model answers nothing: the harmonic mean does not let good parts make up for it."""
     assert Meter(task).scores(model).utility == 0.0
 
@@ -197,11 +199,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_base_models_are_cached_and_a_damaged_file_is_made_again(task: authors.Task, cache_dir: Path) -> None:
+def test_base_models_are_cached_and_a_damaged_file_is_made_again(task: Task, cache_dir: Path) -> None:
     first = models.trained(task, "full").state_dict()
     (file,) = (cache_dir / "models").iterdir()
     steps: list[float] = []
-    again = models.trained(task, "full", steps.append).state_dict()
+    again = models.trained(task, "full", report=steps.append).state_dict()
     assert steps == [1.0], "from the cache, nothing is trained"
     file.write_bytes(file.read_bytes()[:1000])
     repaired = models.trained(task, "full").state_dict()
@@ -214,7 +216,7 @@ def test_base_models_are_cached_and_a_damaged_file_is_made_again(task: authors.T
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("id_", available(IMPLEMENTATIONS))
-def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> None:
+def test_an_implementation_keeps_its_promises(id_: str, task: Task) -> None:
     chosen = implementation(IMPLEMENTATIONS, id_)
     before = models.trained(task, "full")
     data = Data.of(task)
@@ -238,7 +240,7 @@ def test_an_implementation_keeps_its_promises(id_: str, task: authors.Task) -> N
 
 
 @pytest.mark.usefixtures("quick")
-def test_unlearning_lowers_the_likelihood_of_what_is_forgotten(task: authors.Task) -> None:
+def test_unlearning_lowers_the_likelihood_of_what_is_forgotten(task: Task) -> None:
     before = models.trained(task, "full")
     data = Data.of(task)
     without_retain_term: dict[str, dict[str, Any]] = {

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import IGNORE, Batch, encode, token_log_probs
+from unlearning_atlas.lab.batches import IGNORE, Batch, Tokenizer, encode, token_log_probs
+from unlearning_atlas.lab.task import questions
 from unlearning_atlas.lab.training import logits_of
 
 if TYPE_CHECKING:
-    from unlearning_atlas.lab.authors import Fact, Task
+    from unlearning_atlas.lab.task import Fact, Task
 
 CHUNK = 256
 """Sequences per forward pass."""
@@ -51,13 +52,13 @@ def answer_probabilities(model: nn.Module, sequences: Batch) -> Tensor:
     return torch.cat(found)
 
 
-def truth_ratios(model: nn.Module, facts: tuple[Fact, ...], vocabulary: dict[str, int]) -> Tensor:
+def truth_ratios(model: nn.Module, facts: tuple[Fact, ...], tokenizer: Tokenizer) -> Tensor:
     """Return each fact's truth ratio, asked in its first learnt wording: (N,), from 0 (knows) upwards.
 
     The mean normalised probability of the wrong answers over that of the right one (TOFU).
     """
-    right = encode([(fact.learnt[0], fact.answer) for fact in facts], vocabulary)
-    wrong = encode([(fact.learnt[0], answer) for fact in facts for answer in fact.wrong], vocabulary)
+    right = encode([(fact.learnt[0], fact.answer) for fact in facts], tokenizer)
+    wrong = encode([(fact.learnt[0], answer) for fact in facts for answer in fact.wrong], tokenizer)
     wrong_p = answer_probabilities(model, wrong).view(len(facts), -1).mean(dim=1)
     return wrong_p / answer_probabilities(model, right)
 
@@ -91,8 +92,8 @@ class Meter:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.learnt = {name: task.encoded(name) for name in ("forget", *UTILITY_SETS)}
-        self.held_out = task.encoded("forget", held_out=True)
+        self.learnt = {name: encode(questions(task.facts[name]), task.tokenizer) for name in ("forget", *UTILITY_SETS)}
+        self.held_out = encode(questions(task.facts["forget"], held_out=True), task.tokenizer)
 
     def matches(self, model: nn.Module) -> dict[str, float]:
         """Return exact match on every set, and on the held-out wordings of the forgotten facts as ``paraphrase``."""
@@ -109,11 +110,11 @@ class Meter:
         matches = self.matches(model)
         parts = []
         for name in UTILITY_SETS:
-            ratios = truth_ratios(model, self.task.sets[name], self.task.vocabulary)
+            ratios = truth_ratios(model, self.task.facts[name], self.task.tokenizer)
             parts += [
                 matches[name],
                 answer_probabilities(model, self.learnt[name]).double().mean().item(),
                 (1 - ratios).clamp(min=0).double().mean().item(),
             ]
-        forget = truth_ratios(model, self.task.sets["forget"], self.task.vocabulary)
+        forget = truth_ratios(model, self.task.facts["forget"], self.task.tokenizer)
         return Scores(utility=harmonic_mean(parts), truth_ratios=forget, **matches)

@@ -131,3 +131,30 @@ class TinyTransformer(nn.Module):
         frequency = 10_000.0 ** -(torch.arange(half, device=like.device, dtype=torch.float64) / half)
         angle = torch.outer(torch.arange(length, device=like.device, dtype=torch.float64), frequency)
         return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return the layer that turns ids into vectors, under the name Hugging Face gives it."""
+        return self.embedding
+
+    def get_output_embeddings(self) -> nn.Embedding:
+        """Return what turns the last hidden state into logits: the same matrix, (V, D)."""
+        return self.embedding
+
+
+class Wrapped(nn.Module):
+    """A model behind something that acts while it answers: what a method that leaves the weights alone returns.
+
+    ``model`` stays as it was. Whoever holds the weights can take the wrapping off, and the attacks on weights do so.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Return the changed logits: (B, T), (B, T) -> (B, T, V). Every subclass defines this."""
+        raise NotImplementedError
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Output:
+        """Predict the next token at every position, as the model inside does."""
+        return Output(self.logits(input_ids, attention_mask))

@@ -1,7 +1,7 @@
 """The models every method starts from and is held against, trained once per seed and kept by content.
 
 * ``full``: has learnt everything; the model to unlearn;
-* ``retrained``: has never seen the forgotten authors; what perfect unlearning would give;
+* ``retrained``: has never seen what is to be forgotten; what perfect unlearning would give;
 * ``retrained again``: the same with other first weights and another order: how far two perfect results lie apart.
 """
 
@@ -12,48 +12,93 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from unlearning_atlas.files import cache_folder, write_bytes
-from unlearning_atlas.lab import authors, batches, model, training
+from unlearning_atlas.lab import batches, model, task, training
+from unlearning_atlas.lab import tasks as tasks_
 from unlearning_atlas.lab.model import Config, TinyTransformer
 from unlearning_atlas.lab.training import learn
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from unlearning_atlas.lab.authors import Task
+    from unlearning_atlas.lab.batches import Batch
+    from unlearning_atlas.lab.task import Task
 
 ROLES = ("full", "retrained", "retrained again")
-STEPS, BATCH_SIZE, LEARNING_RATE = 900, 64, 3e-3
 
 Report = Callable[[float], None]
 """Told how much of a piece of work is done, from 0 to 1."""
 
 
-def trained(task: Task, role: str, report: Report = lambda _: None) -> TinyTransformer:
+@dataclass(frozen=True)
+class Start:
+    """What a task is learnt by: a way to make the model, and how long it learns."""
+
+    name: str
+    key: str
+    """Changes with everything that decides the weights ``fresh`` gives."""
+    fresh: Callable[[int], nn.Module]
+    """Takes a seed and returns the model before it has learnt the task."""
+    learning_rate: float
+    steps: int
+    batch_size: int = 64
+
+    def train(self, sequences: Batch, seed: int, *, share: float = 1.0, report: Report = lambda _: None) -> nn.Module:
+        """Return a fresh model after it has learnt some sequences, in ``share`` of the steps."""
+        net = self.fresh(seed)
+        steps = max(1, round(self.steps * share))
+
+        def on_step(step: int, _: nn.Module) -> None:
+            report(step / steps)
+
+        learn(
+            net,
+            sequences,
+            steps=steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            on_step=on_step,
+        )
+        return net
+
+
+STEPS, LEARNING_RATE = 900, 3e-3
+
+
+def built_in(vocabulary: int) -> Start:
+    """Return the start of the built-in model."""
+    key = Path(str(model.__file__)).read_text(encoding="utf-8") + str(vocabulary)
+    return Start("built-in", key, lambda seed: TinyTransformer(Config(vocabulary), seed=seed), LEARNING_RATE, STEPS)
+
+
+def learnt(task: Task, role: str) -> Batch:
+    """Return what the model of a role learns: everything, or everything but what is to be forgotten."""
+    return task.encoded("retain", "kept", *(["forget", "buried"] if role == "full" else []))
+
+
+def trained(task: Task, role: str, start: Start | None = None, report: Report = lambda _: None) -> nn.Module:
     """Return one of :data:`ROLES` for a task, from the cache or trained now (about 17 s on one core).
 
-    The cache's key covers the seed, torch's version and the source of everything that decides the weights, so a stale
-    model is never met; a damaged file is made again.
+    The cache's key covers the task, the seed, torch's version and the source of everything that decides the weights,
+    so a stale model is never met; a damaged file is made again.
     """
-    net = TinyTransformer(Config(len(task.vocabulary)), seed=_seed(task, role))
-    file = cache_folder() / "models" / f"{_key(task, role)}.pt"
+    start = start or built_in(len(task.tokenizer))
+    seed = 10 * task.seed + ROLES.index(role)
+    file = cache_folder() / "models" / f"{task.name}-{task.seed}-{role.replace(' ', '-')}-{_key(task, role, start)}.pt"
     with contextlib.suppress(OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError):
-        net.load_state_dict(torch.load(file, weights_only=True))
+        state = torch.load(file, weights_only=True)
+        net = start.fresh(seed)
+        net.load_state_dict(state)
         report(1.0)
         return net.eval()
-    sets = ("neighbour", "retain", "world", "unanswerable", *(["forget"] if role == "full" else []))
-
-    def on_step(step: int, _: nn.Module) -> None:
-        report(step / STEPS)
-
-    sequences = task.encoded(*sets)
-    seed = _seed(task, role)
-    learn(net, sequences, steps=STEPS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, seed=seed, on_step=on_step)
+    net = start.train(learnt(task, role), seed, report=report)
     content = io.BytesIO()
     torch.save(net.state_dict(), content)
     with contextlib.suppress(OSError):  # a read-only or full cache only costs time
@@ -61,13 +106,11 @@ def trained(task: Task, role: str, report: Report = lambda _: None) -> TinyTrans
     return net
 
 
-def _seed(task: Task, role: str) -> int:
-    return 10 * task.seed + ROLES.index(role)
-
-
-def _key(task: Task, role: str) -> str:
-    digest = hashlib.sha256(f"{role} {task.seed} {torch.__version__}".encode())
-    for module in (authors, batches, model, training):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return f"authors-{task.seed}-{role.replace(' ', '-')}-{digest.hexdigest()[:16]}"
+def _key(made: Task, role: str, start: Start) -> str:
+    words = f"{role} {made.name} {made.seed} {torch.__version__} {start.key} {start.learning_rate} {start.steps}"
+    digest = hashlib.sha256(words.encode())
+    sources = [Path(str(module.__file__)) for module in (batches, task, training)]
+    sources += [Path(str(tasks_.__file__)).parent / f"{name}.py" for name in (made.name, "relations", "world")]
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]

@@ -17,14 +17,16 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from unlearning_atlas.faults import UnknownNameError
+from unlearning_atlas.lab.models import built_in, learnt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
-    from unlearning_atlas.lab.authors import Task
-    from unlearning_atlas.lab.batches import Batch
+    from unlearning_atlas.lab.batches import Batch, Tokenizer
+    from unlearning_atlas.lab.models import Start
+    from unlearning_atlas.lab.task import Task
     from unlearning_atlas.lab.training import OnStep
 
     class Unlearn(Protocol):
@@ -39,16 +41,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """What a method may see. ``refusals`` holds the questions of ``forget``, in the same order, each one refused."""
+    """What a method may see and use. Most take the first three only."""
 
     forget: Batch
     retain: Batch
     refusals: Batch
+    """The prompts of ``forget``, in the same order, each with a refusal as its target."""
+    new: Batch
+    """Sequences of the forget set's kind that the model has never learnt."""
+    remaining: Batch
+    """Everything the model has learnt but what is to be forgotten: for methods that train anew."""
+    tokenizer: Tokenizer
+    start: Start
+    """Makes and trains models as the one to be unlearnt was made."""
 
     @classmethod
-    def of(cls, task: Task) -> Data:
-        """Take what a method may see from a task."""
-        return cls(task.encoded("forget"), task.encoded("retain"), task.refused())
+    def of(cls, task: Task, start: Start | None = None) -> Data:
+        """Take what a method may see from a task; without a start, the built-in model's."""
+        return cls(
+            forget=task.encoded("forget"),
+            retain=task.encoded("retain"),
+            refusals=task.refused(),
+            new=task.encoded("new"),
+            remaining=learnt(task, "retrained"),
+            tokenizer=task.tokenizer,
+            start=start or built_in(len(task.tokenizer)),
+        )
 
 
 @dataclass(frozen=True)

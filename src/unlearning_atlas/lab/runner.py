@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from unlearning_atlas.faults import UnknownNameError
-from unlearning_atlas.lab import authors
+from unlearning_atlas.lab import tasks
 from unlearning_atlas.lab.measures import Meter, Scores, kolmogorov_smirnov
 from unlearning_atlas.lab.models import ROLES, trained
 from unlearning_atlas.lab.registry import Data, implementation
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-TASKS = {"authors": authors.make}
 USEFUL = 0.9
 """Forget quality counts only while utility is at least this share of the retrained model's."""
 CURVE = 10
@@ -106,7 +106,7 @@ def run(
     Args:
         method: id of a method that has a file in ``implementations``.
         implementations: the folder ``reference_impls``.
-        task: a key of :data:`TASKS`.
+        task: a name in :data:`unlearning_atlas.lab.tasks.TASKS`.
         seed: decides the task's data, all first weights and all orders.
         hyperparameters: values, as text, that replace the lab's own.
         progress: told what is being done.
@@ -115,14 +115,14 @@ def run(
         UnknownNameError: no such implementation, task or hyper-parameter.
         ValueError: a hyper-parameter's value does not fit.
     """
-    if task not in TASKS:
-        raise UnknownNameError("task", task, TASKS)
+    if task not in tasks.TASKS:
+        raise UnknownNameError("task", task, tasks.TASKS)
     chosen = implementation(implementations, method)
     values = chosen.defaults() | chosen.parsed(hyperparameters or {})
     chosen.hyperparameters(**values)  # says what is wrong before minutes are spent on training
     with one_thread():
-        data = TASKS[task](seed)
-        models = {role: trained(data, role, lambda done, role=role: progress(_STAGES[role], done)) for role in ROLES}  # type: ignore[misc]
+        data = tasks.make(task, seed)
+        models = {role: trained(data, role, report=partial(progress, _STAGES[role])) for role in ROLES}
         meter = Meter(data)
         curve, watch = [], _Watch()
         every = max(1, -(-int(values.get("steps", CURVE)) // CURVE))
@@ -152,7 +152,7 @@ def run(
     return RunResult(
         method=method,
         task=task,
-        task_version=authors.VERSION,
+        task_version=data.version,
         seed=seed,
         hyperparameters=values,
         rows=tuple(rows),

@@ -8,16 +8,32 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.batches import Batch, shuffled, token_log_probs
+from unlearning_atlas.lab.batches import Batch, mean_nll, shuffled
+
+CHUNK = 256
+"""Sequences per forward pass where nothing is trained."""
 
 OnStep = Callable[[int, nn.Module], None]
 """Called after every step with the number of steps done and the model."""
+
+
+class DivergedError(ArithmeticError):
+    """A loss is no longer a number."""
 
 
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
     """Return a model's logits on a batch: (B, T, V)."""
     logits: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
     return logits
+
+
+@torch.no_grad()
+def scores_of_rows(model: nn.Module, sequences: Batch, score: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return ``score(logits, labels)`` of every row of a whole set, to be looked up by ``Batch.index``: (N,).
+
+    What a method needs of its frozen reference does not change while it trains, so it is computed once.
+    """
+    return torch.cat([score(logits_of(model, batch), batch.labels) for batch in sequences.split(CHUNK)])
 
 
 def learn(
@@ -44,8 +60,7 @@ def learn(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * rise * fall
         batch = next(batches)
-        log_p, scored = token_log_probs(logits_of(model, batch), batch.labels)
-        loss = -log_p.sum() / scored.sum()
+        loss = mean_nll(logits_of(model, batch), batch.labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -65,7 +80,8 @@ def descend(
 ) -> None:
     """Take steps of AdamW, without weight decay and at a constant rate.
 
-    ``loss`` draws its own batch and returns a scalar computed from the model as it then is.
+    ``loss`` draws its own batch and returns a scalar computed from the model as it then is. Only weights that require
+    gradients change. Raises DivergedError once the loss is not finite.
     """
     optimizer = torch.optim.AdamW(
         (weight for weight in model.parameters() if weight.requires_grad),
@@ -76,7 +92,12 @@ def descend(
     model.train()
     for step in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss().backward()  # type: ignore[no-untyped-call]
+        value = loss()
+        if not bool(value.isfinite()):
+            raise DivergedError(
+                f"the loss is {value.item()} at step {step + 1}; lower learning_rate (now {learning_rate:g})"
+            )
+        value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if on_step is not None:
             on_step(step + 1, model)

@@ -12,11 +12,11 @@ from itertools import product
 from statistics import harmonic_mean
 from typing import TYPE_CHECKING, Any
 
-from unlearning_atlas.lab import authors
 from unlearning_atlas.lab.measures import UTILITY_SETS, Meter
 from unlearning_atlas.lab.models import trained
 from unlearning_atlas.lab.registry import Data, implementation
 from unlearning_atlas.lab.runner import one_thread
+from unlearning_atlas.lab.tasks import authors
 
 if TYPE_CHECKING:
     from pathlib import Path
