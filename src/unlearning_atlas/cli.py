@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -17,6 +18,8 @@ import typer
 from unlearning_atlas.faults import CatalogError, UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from unlearning_atlas.atlas import Atlas, Collection
     from unlearning_atlas.faults import Fault
 
@@ -324,11 +327,25 @@ def schema(
             print(path.relative_to(catalog.root))
 
 
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say what to install when the lab, or what it needs for a Hugging Face model, is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = "hf" if error.name == "transformers" else "lab"
+        _fail(f"{error.name} is not installed; the lab needs it: pip install 'unlearning-atlas[{extra}]'")
+
+
 @app.command()
 def run(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A method with a reference implementation.")],
-    task: Annotated[str, typer.Option(help="What to learn and unlearn.")] = "authors",
+    task: Annotated[str, typer.Option(help="What to learn and unlearn: authors, passages or hazard.")] = "authors",
     seed: Annotated[int, typer.Option(help="Decides the data, the weights and the order.", min=0)] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder of a Hugging Face causal language model to take in place of the built-in one."),
+    ] = None,
     hyperparameter: Annotated[
         list[str] | None,
         typer.Option(
@@ -341,28 +358,91 @@ def run(
     """Run a reference implementation on a small model and measure what it forgets and what it keeps."""
     from unlearning_atlas.files import find_root
 
-    try:
+    with _installed():
         from unlearning_atlas.lab.runner import run as run_
-    except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed; the lab needs it: pip install 'unlearning-atlas[lab]'")
+        from unlearning_atlas.lab.training import DivergedError
     values = {}
     for text in hyperparameter or ():
         name, equals, value = text.partition("=")
         if not equals:
             _fail(f"--hyperparameter needs NAME=VALUE (got {text!r})", 2)
         values[name.strip().replace("-", "_")] = value.strip()
-    folder = (_root(root) or find_root()) / "reference_impls"
     from unlearning_atlas.terminal import progress_bar, show_run
 
     try:
-        with progress_bar() as progress:
-            result = run_(id_, implementations=folder, task=task, seed=seed, hyperparameters=values, progress=progress)
+        with _installed(), progress_bar() as progress:
+            result = run_(
+                id_,
+                root=_root(root) or find_root(),
+                task=task,
+                seed=seed,
+                model=model,
+                hyperparameters=values,
+                progress=progress,
+            )
+    except DivergedError as error:
+        _fail(f"{id_} has diverged: {error}")
     except ValueError as error:
         _fail(str(error), 2)
     if as_json:
         _print_json(result.to_dict())
     else:
         show_run(result)
+
+
+@app.command()
+def bench(
+    methods: Annotated[
+        list[str] | None, typer.Option("--methods", "-m", help="Only this method; repeat it.", metavar="ID")
+    ] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option("--tasks", "-t", help="Only this task; repeat it.", metavar="NAME")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0 on.", min=1)] = 3,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0 is one per core.", min=0)] = 0,
+    backend: Annotated[str, typer.Option(help="Of joblib: loky, or dask or ray where installed.")] = "loky",
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search hyper-parameters first where no search is kept.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: measure again and compare with what is committed.")
+    ] = False,
+    tolerance: Annotated[float, typer.Option(help="Largest difference that --check lets pass.", min=0.0)] = 0.05,
+    root: Root = None,
+) -> None:
+    """Measure methods on tasks and seeds, in parallel; what is already measured is not done again."""
+    from unlearning_atlas.files import find_root
+    from unlearning_atlas.terminal import show_progress
+
+    with _installed():
+        from unlearning_atlas.lab import bench as bench_
+    folder = _root(root) or find_root()
+    if backend not in bench_.BACKENDS:
+        _fail(f"--backend must be one of {', '.join(bench_.BACKENDS)} (got {backend!r})", 2)
+    todo = bench_.jobs(folder, methods, tasks, tuple(range(seeds)))
+    processes = jobs or os.cpu_count() or 1
+    try:
+        if check:
+            if wrong := bench_.check(folder, todo, tolerance=tolerance):
+                _say("\n".join(wrong))
+                _fail(f"{len(wrong)} figures do not come out within {tolerance:g}")
+            _say(f"{len(todo)} results come out again within {tolerance:g}")
+            return
+        if tune:
+            searches = bench_.untuned(folder, todo)
+            with show_progress("searches", len(searches)) as advance:
+                bench_.tune_all(folder, searches, processes=processes, backend=backend, on_result=advance)
+        left = len(bench_.unfinished(folder, todo))
+        with show_progress("runs", left) as advance:
+            failed = bench_.bench(folder, todo, processes=processes, backend=backend, on_result=advance)
+    except (ImportError, ValueError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot write the measurements: {error}; what was written before stays, and the next run goes on there")
+    if failed:
+        _say("\n".join(failed))
+        _fail(f"{len(failed)} runs have failed; the others are kept")
+    _say(f"{len(todo)} results, {left} of them measured now")
 
 
 @site_app.command("build")

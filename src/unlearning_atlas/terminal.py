@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group
@@ -186,6 +186,39 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
         yield progress
 
 
+@contextmanager
+def show_progress(what: str, total: int) -> Iterator[Callable[[Any, int, int], None]]:
+    """Show on standard error how many of many jobs are done; yields what to call with a job, its number and how many.
+
+    In a terminal a bar with an estimate; elsewhere one line a job, for logs.
+    """
+    import time
+
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console, start = Console(stderr=True), time.monotonic()
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as bar:
+        shown = bar.add_task("", total=total)
+
+        def advance(job: Any, done: int, of: int) -> None:
+            text = f"{job.method} on {job.task}, seed {job.seed}"
+            bar.update(shown, completed=done, total=of, description=text)
+            if not console.is_terminal:
+                left = (time.monotonic() - start) / done * (of - done)
+                console.print(f"{done}/{of} {what}: {text}; about {left:.0f} s left", highlight=False, soft_wrap=True)
+
+        yield advance
+
+
 def show_run(result: RunResult) -> None:
     """Print a run: the scores of all four models, the curve over steps, and how to read them."""
     import sys
@@ -215,7 +248,7 @@ def show_run(result: RunResult) -> None:
     if not all(row.forget_quality_counts for row in result.rows):
         console.print("* does not count: the model has lost more than a tenth of the retrained model's utility.")
     console.print(
-        f"Unlearning took {result.seconds:.1f} s. forget to world: share of answers that are right, from 0 to 1; "
+        f"Unlearning took {result.cost.seconds:.1f} s. forget to world: share of answers that are right, from 0 to 1; "
         "paraphrase: forgotten facts in wordings never trained on; neighbour and world: kept, but never shown to the "
         "method; forget quality: log10 of the p-value against the retrained model, 0 is best. A model of this size "
         "tests mechanisms, not claims about models of billions of parameters."

@@ -13,15 +13,13 @@ import io
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from unlearning_atlas.files import cache_folder, write_bytes
-from unlearning_atlas.lab import batches, model, task, training
-from unlearning_atlas.lab import tasks as tasks_
 from unlearning_atlas.lab.model import Config, TinyTransformer
+from unlearning_atlas.lab.sources import fingerprint
 from unlearning_atlas.lab.training import learn
 
 if TYPE_CHECKING:
@@ -49,6 +47,11 @@ class Start:
     steps: int
     batch_size: int = 64
 
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits that change with the model before it has learnt and with how it learns."""
+        words = f"{self.key} {self.learning_rate} {self.steps} {self.batch_size}"
+        return hashlib.sha256(words.encode()).hexdigest()[:12]
+
     def train(self, sequences: Batch, seed: int, *, share: float = 1.0, report: Report = lambda _: None) -> nn.Module:
         """Return a fresh model after it has learnt some sequences, in ``share`` of the steps."""
         net = self.fresh(seed)
@@ -74,8 +77,11 @@ STEPS, LEARNING_RATE = 900, 3e-3
 
 def built_in(vocabulary: int) -> Start:
     """Return the start of the built-in model."""
-    key = Path(str(model.__file__)).read_text(encoding="utf-8") + str(vocabulary)
-    return Start("built-in", key, lambda seed: TinyTransformer(Config(vocabulary), seed=seed), LEARNING_RATE, STEPS)
+
+    def fresh(seed: int) -> nn.Module:
+        return TinyTransformer(Config(vocabulary), seed=seed)
+
+    return Start("built-in", f"{fingerprint('model')} {vocabulary}", fresh, LEARNING_RATE, STEPS)
 
 
 def learnt(task: Task, role: str) -> Batch:
@@ -107,10 +113,6 @@ def trained(task: Task, role: str, start: Start | None = None, report: Report = 
 
 
 def _key(made: Task, role: str, start: Start) -> str:
-    words = f"{role} {made.name} {made.seed} {torch.__version__} {start.key} {start.learning_rate} {start.steps}"
-    digest = hashlib.sha256(words.encode())
-    sources = [Path(str(module.__file__)) for module in (batches, task, training)]
-    sources += [Path(str(tasks_.__file__)).parent / f"{name}.py" for name in (made.name, "relations", "world")]
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+    words = f"{role} {made.name} {made.seed} {torch.__version__} {start.digest()}"
+    code = fingerprint("batches", "task", "training", f"tasks/{made.name}", "tasks/relations", "tasks/world")
+    return hashlib.sha256(f"{words} {code}".encode()).hexdigest()[:16]

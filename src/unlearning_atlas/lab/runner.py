@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import time
+import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,17 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unlearning_atlas.faults import UnknownNameError
-from unlearning_atlas.lab import tasks
-from unlearning_atlas.lab.measures import Meter, Scores, kolmogorov_smirnov
-from unlearning_atlas.lab.models import ROLES, trained
+from unlearning_atlas.files import cache_folder, write_text
+from unlearning_atlas.lab import compute, tasks
+from unlearning_atlas.lab.attacks import attack
+from unlearning_atlas.lab.measures import Meter, kolmogorov_smirnov, privleak
+from unlearning_atlas.lab.models import ROLES, Start, built_in, trained
 from unlearning_atlas.lab.registry import Data, implementation
+from unlearning_atlas.lab.sources import fingerprint
+from unlearning_atlas.lab.tuning import chosen_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
+    from unlearning_atlas.lab.task import Task
+
+BEFORE, RETRAINED, AGAIN = "before", "retrained", "retrained again"
 USEFUL = 0.9
 """Forget quality counts only while utility is at least this share of the retrained model's."""
 CURVE = 10
@@ -34,7 +42,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One model's line in the result. All scores lie between 0 and 1; forget quality is log10 of a p-value."""
+    """One model's line in the result. Scores lie between 0 and 1; forget quality is log10 of a p-value."""
 
     model: str
     forget: float
@@ -46,11 +54,15 @@ class Row:
     forget_quality: float
     forget_quality_counts: bool
     """False when the model has lost so much utility that its forget quality says nothing."""
+    metrics: dict[str, float]
+    """Other measures, by their entries in the catalog."""
+    attacks: dict[str, Any]
+    """As :func:`unlearning_atlas.lab.attacks.attack` returns them."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Exact match after some steps."""
+    """Accuracies after some steps, on at most 128 sequences of each set."""
 
     step: int
     forget: float
@@ -61,6 +73,19 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What unlearning took, without the measurements along the curve."""
+
+    forward: float
+    """Sequences sent forward through the whole model, or shares of it."""
+    backward: float
+    """Sequences sent backward."""
+    seconds: float
+    peak_mib: float | None
+    """The process's largest resident size while unlearning; None where the system does not tell."""
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What a run gives."""
 
@@ -68,12 +93,13 @@ class RunResult:
     task: str
     task_version: int
     seed: int
+    model: str
+    """``built-in``, or the path of the model that was taken."""
     hyperparameters: dict[str, Any]
     rows: tuple[Row, ...]
     """The model before, the unlearned one, the retrained one, and the second retrained one (the noise floor)."""
     curve: tuple[Point, ...]
-    seconds: float
-    """Wall time of the unlearning alone, without the measurements along the curve."""
+    cost: Cost
     torch: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,85 +118,34 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def run(
-    method: str,
-    *,
-    implementations: Path,
-    task: str = "authors",
-    seed: int = 0,
-    hyperparameters: dict[str, str] | None = None,
-    progress: Progress = lambda *_: None,
-) -> RunResult:
-    """Run a reference implementation and measure what it did.
+@dataclass(frozen=True)
+class Gold:
+    """What the retrained model gives others to be compared with."""
 
-    Args:
-        method: id of a method that has a file in ``implementations``.
-        implementations: the folder ``reference_impls``.
-        task: a name in :data:`unlearning_atlas.lab.tasks.TASKS`.
-        seed: decides the task's data, all first weights and all orders.
-        hyperparameters: values, as text, that replace the lab's own.
-        progress: told what is being done.
-
-    Raises:
-        UnknownNameError: no such implementation, task or hyper-parameter.
-        ValueError: a hyper-parameter's value does not fit.
-    """
-    if task not in tasks.TASKS:
-        raise UnknownNameError("task", task, tasks.TASKS)
-    chosen = implementation(implementations, method)
-    values = chosen.defaults() | chosen.parsed(hyperparameters or {})
-    chosen.hyperparameters(**values)  # says what is wrong before minutes are spent on training
-    with one_thread():
-        data = tasks.make(task, seed)
-        models = {role: trained(data, role, report=partial(progress, _STAGES[role])) for role in ROLES}
-        meter = Meter(data)
-        curve, watch = [], _Watch()
-        every = max(1, -(-int(values.get("steps", CURVE)) // CURVE))
-
-        def on_step(step: int, model: nn.Module) -> None:
-            progress(f"unlearning with {method}", min(1.0, step / int(values.get("steps", step))))
-            if step % every == 0:
-                with watch.paused():
-                    curve.append(Point(step=step, **meter.matches(model)))
-
-        start = Point(step=0, **meter.matches(models["full"]))
-        with watch.running():
-            unlearned = chosen.unlearn(
-                copy.deepcopy(models["full"]),
-                Data.of(data),
-                seed=seed,
-                on_step=on_step,
-                **values,
-            )
-        progress("measuring", 0.0)
-        gold = meter.scores(models["retrained"])
-        columns = {"before": models["full"], method: unlearned, "retrained": None, "retrained again": models[ROLES[2]]}
-        rows = []
-        for number, (name, model) in enumerate(columns.items(), 1):
-            rows.append(_row(name, gold if model is None else meter.scores(model), gold))
-            progress("measuring", number / len(columns))
-    return RunResult(
-        method=method,
-        task=task,
-        task_version=data.version,
-        seed=seed,
-        hyperparameters=values,
-        rows=tuple(rows),
-        curve=(start, *curve),
-        seconds=round(watch.seconds, 3),
-        torch=torch.__version__,
-    )
+    utility: float
+    truth_ratios: torch.Tensor
+    membership: float
+    """Area under the curve of the attack that PrivLeak compares."""
 
 
-_STAGES = {
-    "full": "learning everything",
-    "retrained": "retraining without the forget set",
-    "retrained again": "retraining once more, for the noise floor",
-}
+@dataclass(frozen=True)
+class Bases:
+    """The models of one task and seed that are shared by all methods, as measured."""
+
+    before: Row
+    retrained: Row
+    again: Row
+    gold: Gold
 
 
-def _row(name: str, scores: Scores, gold: Scores) -> Row:
-    return Row(
+def measure(name: str, model: nn.Module, meter: Meter, seed: int, gold: Gold | None) -> tuple[Row, Gold]:
+    """Measure and attack a model; without a gold model it is its own."""
+    scores = meter.scores(model)
+    metrics = dict(scores.metrics)
+    own = Gold(scores.utility, scores.truth_ratios, metrics.pop("min-40"))
+    gold = gold or own
+    metrics["privleak"] = privleak(own.membership, gold.membership)
+    row = Row(
         model=name,
         forget=scores.forget,
         paraphrase=scores.paraphrase,
@@ -180,23 +155,120 @@ def _row(name: str, scores: Scores, gold: Scores) -> Row:
         utility=scores.utility,
         forget_quality=kolmogorov_smirnov(scores.truth_ratios, gold.truth_ratios),
         forget_quality_counts=scores.utility >= USEFUL * gold.utility,
+        metrics=metrics,
+        attacks=attack(model, meter, seed),
+    )
+    return row, own
+
+
+def bases(task: Task, start: Start | None = None, progress: Progress = lambda *_: None) -> Bases:
+    """Return the measured models of a task, from the cache or trained and measured now."""
+    key = fingerprint("measures", "attacks", "decoding", "models", "training", "batches", "model", "task", "runner")
+    of_task = fingerprint(f"tasks/{task.name}", "tasks/world", "tasks/relations")
+    start = start or built_in(len(task.tokenizer))
+    words = f"{task.name}-{task.seed}-{start.digest()}-{torch.__version__}-{of_task}-{key}"
+    file = cache_folder() / "measured" / f"{words.replace('+', '-')}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        gold = found.pop("gold")
+        gold["truth_ratios"] = torch.tensor(gold["truth_ratios"])
+        for role in ROLES:
+            progress(STAGES[role], 1.0)
+        return Bases(gold=Gold(**gold), **{name: Row(**row) for name, row in found.items()})
+    models = {role: trained(task, role, start, partial(progress, STAGES[role])) for role in ROLES}
+    meter = Meter(task)
+    progress("measuring these three", 0.0)
+    retrained, gold_ = measure(RETRAINED, models["retrained"], meter, task.seed, None)
+    progress("measuring these three", 0.33)
+    before, _ = measure(BEFORE, models["full"], meter, task.seed, gold_)
+    progress("measuring these three", 0.67)
+    again, _ = measure(AGAIN, models["retrained again"], meter, task.seed, gold_)
+    progress("measuring these three", 1.0)
+    result = Bases(before, retrained, again, gold_)
+    plain = {name: asdict(row) for name, row in (("before", before), ("retrained", retrained), ("again", again))}
+    plain["gold"] = dataclasses.asdict(gold_) | {"truth_ratios": gold_.truth_ratios.tolist()}
+    with contextlib.suppress(OSError):  # a read-only or full cache only costs time
+        write_text(file, json.dumps(plain))
+    return result
+
+
+def run(
+    method: str,
+    *,
+    root: Path,
+    task: str = "authors",
+    seed: int = 0,
+    model: str | None = None,
+    hyperparameters: dict[str, str] | None = None,
+    progress: Progress = lambda *_: None,
+) -> RunResult:
+    """Run a reference implementation and measure what it did.
+
+    Args:
+        method: id of a method that has a file in ``reference_impls``.
+        root: the folder that holds ``reference_impls`` and ``catalog``.
+        task: a name in :data:`unlearning_atlas.lab.tasks.TASKS`.
+        seed: decides the task's data, all first weights and all orders.
+        model: folder of a Hugging Face causal language model that learns the task in place of the built-in one.
+        hyperparameters: values, as text, that replace the lab's own.
+        progress: told what is being done.
+
+    Raises:
+        UnknownNameError: no such implementation, task or hyper-parameter.
+        ValueError: a hyper-parameter's value does not fit, or the model cannot be read or lacks what a method needs.
+        DivergedError: the method's loss is no longer a number.
+    """
+    chosen = implementation(root / "reference_impls", method)
+    values = chosen.defaults() | chosen_values(root, method, task) | chosen.parsed(hyperparameters or {})
+    chosen.hyperparameters(**values)  # says what is wrong before minutes are spent on training
+    data, start = tasks.make(task, seed), None
+    if model is not None:
+        from unlearning_atlas.lab import hugging_face as hf
+
+        start, data = hf.start(model, data)
+    start = start or built_in(len(data.tokenizer))
+    with one_thread():
+        compared = bases(data, start, progress)
+        full = trained(data, "full", start)
+        meter = Meter(data)
+        curve = [Point(step=0, **meter.matches(full))]
+        cost = compute.Cost()
+        every = max(1, -(-int(values.get("steps", CURVE)) // CURVE))
+
+        def on_step(step: int, now: nn.Module) -> None:
+            progress(f"unlearning with {method}", min(1.0, step / int(values.get("steps", step))))
+            if step % every == 0:
+                with cost.paused():
+                    curve.append(Point(step=step, **meter.matches(now)))
+
+        counted = dataclasses.replace(start, fresh=lambda seed: cost.watch(start.fresh(seed)))
+        subject, seen = cost.watch(copy.deepcopy(full)), Data.of(data, counted)
+        progress(f"unlearning with {method}", 0.0)
+        compute.reset_peak_memory()
+        with cost.running(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # for models that drop out at random while they train
+            unlearned = chosen.unlearn(subject, seen, seed=seed, on_step=on_step, **values)
+        peak = compute.peak_memory()
+        progress(f"unlearning with {method}", 1.0)
+        progress("measuring", 0.0)
+        row, _ = measure(method, unlearned.eval(), meter, seed, compared.gold)
+        progress("measuring", 1.0)
+    return RunResult(
+        method=method,
+        task=task,
+        task_version=data.version,
+        seed=seed,
+        model=start.name,
+        hyperparameters=values,
+        rows=(compared.before, row, compared.retrained, compared.again),
+        curve=tuple(curve),
+        cost=Cost(round(cost.forward, 1), round(cost.backward, 1), round(cost.seconds, 3), peak and round(peak)),
+        torch=torch.__version__,
     )
 
 
-class _Watch:
-    """A stopwatch that can be stopped while measurements are taken."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds += time.perf_counter() - start
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds -= time.perf_counter() - start
+STAGES = {
+    "full": "learning everything",
+    "retrained": "retraining without the forget set",
+    "retrained again": "retraining once more, for the noise floor",
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from unlearning_atlas.lab.batches import Batch, Words, encode
+from unlearning_atlas.lab.batches import Batch, Tokenizer, encode
 
 REFUSAL = "i do not know"
 
@@ -31,7 +31,7 @@ class Task:
     version: int
     """Raised whenever the same seed would make other data."""
     seed: int
-    tokenizer: Words
+    tokenizer: Tokenizer
     forget: Pairs
     """Learnt, and to be forgotten."""
     retain: Pairs

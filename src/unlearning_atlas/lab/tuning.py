@@ -1,32 +1,42 @@
-"""The search behind the lab's hyper-parameters: the same budget for every method, on seeds no result is reported for.
+"""The search behind the lab's hyper-parameters: the same budget for every method and task, on a seed of its own.
 
-Run ``python -m unlearning_atlas.lab.tuning npo`` to repeat it. A method's file names what is searched in ``SPACE``.
-Every configuration is run for the same number of steps, and its curve decides where it would have been stopped.
+Every configuration of a method's ``SPACE`` runs for the same number of steps, and its curve decides where it would
+have been stopped; one that has not improved for a while is given up, by the same rule for all. What was searched and
+what was found is kept in ``catalog/tuning``; a value that was never searched is the one in the method's file.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from statistics import harmonic_mean
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from unlearning_atlas.files import write_text
+from unlearning_atlas.lab import tasks
 from unlearning_atlas.lab.measures import UTILITY_SETS, Meter
 from unlearning_atlas.lab.models import trained
 from unlearning_atlas.lab.registry import Data, implementation
-from unlearning_atlas.lab.runner import one_thread
-from unlearning_atlas.lab.tasks import authors
+from unlearning_atlas.lab.training import DivergedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
-SEEDS = (100, 101)
+    from unlearning_atlas.lab.registry import Implementation
+    from unlearning_atlas.lab.task import Task
+
+SEED = 100
+"""No result is reported for it."""
 BUDGET = 8
-"""Configurations per method."""
-STEPS, EVERY = 200, 20
+"""Configurations per method and task, at most."""
+STEPS, EVERY, PATIENCE = 200, 20, 60
 
 
 @dataclass(frozen=True)
@@ -35,44 +45,108 @@ class Trial:
 
     hyperparameters: dict[str, Any]
     score: float
-    """Mean over the seeds of (harmonic mean of the kept sets' exact match) x (1 - the forgotten facts' exact match)."""
+    """(harmonic mean of the accuracies on what is kept) x (1 - the larger distance of ``forget`` and ``paraphrase`` to
+    those of a retrained model); 0 for a run that diverged at once."""
 
 
-def search(method: str, implementations: Path) -> list[Trial]:
-    """Return the trials of a method, the best first. Raises ValueError when its space is not of the agreed size."""
-    chosen = implementation(implementations, method)
+class _GivenUp(Exception):  # noqa: N818  a way out of a run, not an error
+    """The curve has not improved for a while."""
+
+
+def score(matches: dict[str, float], gold: dict[str, float]) -> float:
+    """Return a point's score, from 0 to 1; see :class:`Trial`."""
+    kept = harmonic_mean([matches[name] for name in UTILITY_SETS])
+    return kept * (1 - max(abs(matches[name] - gold[name]) for name in ("forget", "paraphrase")))
+
+
+def configurations(chosen: Implementation) -> list[dict[str, Any]]:
+    """Return what is searched. Raises ValueError when there is more of it than the budget."""
     grid = [dict(zip(chosen.space, values, strict=True)) for values in product(*chosen.space.values())]
-    if len(grid) != BUDGET:
-        raise ValueError(f"{chosen.file.name}: SPACE has {len(grid)} configurations, not {BUDGET}")
-    with one_thread():
-        tasks = [authors.make(seed) for seed in SEEDS]
-        models = [trained(task, "full") for task in tasks]
-        meters = [Meter(task) for task in tasks]
-        trials = []
-        for values in grid:
-            scores: dict[int, list[float]] = {}
-            for task, model, meter in zip(tasks, models, meters, strict=True):
+    if len(grid) > BUDGET:
+        raise ValueError(f"{chosen.file.name}: SPACE has {len(grid)} configurations, more than {BUDGET}")
+    return grid
 
-                def on_step(step: int, model: nn.Module, meter: Meter = meter, scores: Any = scores) -> None:
-                    if step % EVERY == 0:
-                        scores.setdefault(step, []).append(_score(meter.matches(model)))
 
-                data = Data.of(task)
-                chosen.unlearn(copy.deepcopy(model), data, seed=task.seed, on_step=on_step, steps=STEPS, **values)
-            step, found = max(scores.items(), key=lambda item: sum(item[1]))
-            trials.append(Trial({**values, "steps": step}, sum(found) / len(found)))
+@cache
+def _prepared(name: str) -> tuple[Task, nn.Module, Meter, dict[str, float]]:
+    task = tasks.make(name, SEED)
+    meter = Meter(task)
+    return task, trained(task, "full"), meter, meter.matches(trained(task, "retrained"))
+
+
+def search(chosen: Implementation, name: str) -> list[Trial]:
+    """Return the trials of a method on a task, the best first."""
+    task, full, meter, gold = _prepared(name)
+    trials = []
+    for values in configurations(chosen):
+        scores: dict[int, float] = {}
+
+        def on_step(step: int, model: nn.Module, scores: dict[int, float] = scores) -> None:
+            if step % EVERY == 0:
+                scores[step] = score(meter.matches(model), gold)
+                if step - max(scores, key=scores.__getitem__) >= PATIENCE:
+                    raise _GivenUp
+
+        steps = {"steps": STEPS} if "steps" in chosen.defaults() else {}
+        torch.manual_seed(SEED)
+        try:
+            after = chosen.unlearn(copy.deepcopy(full), Data.of(task), seed=SEED, on_step=on_step, **values, **steps)
+            if not scores:
+                trials.append(Trial(values | steps, score(meter.matches(after), gold)))
+        except _GivenUp:
+            pass
+        except DivergedError:
+            scores.setdefault(EVERY, 0.0)
+        if scores:
+            best = max(scores, key=scores.__getitem__)
+            trials.append(Trial({**values, "steps": best}, scores[best]))
     return sorted(trials, key=lambda trial: -trial.score)
 
 
-def _score(matches: dict[str, float]) -> float:
-    kept = harmonic_mean([matches[name] for name in UTILITY_SETS])
-    return kept * (1 - max(matches["forget"], matches["paraphrase"]))
+def tuning_file(root: Path, method: str) -> Path:
+    """Return where a method's searches are kept."""
+    return root / "catalog" / "tuning" / f"{method}.json"
 
 
-if __name__ == "__main__":
-    import sys
+def _kept(root: Path, method: str) -> dict[str, Any]:
+    file = tuning_file(root, method)
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"space": {}, "tasks": {}}
+    except json.JSONDecodeError:
+        raise ValueError(f"{file}: damaged; delete it, and 'unlearning-atlas bench --tune' searches again") from None
+    return found
 
-    from unlearning_atlas.files import find_root
 
-    for trial in search(sys.argv[1], find_root() / "reference_impls"):
-        print(f"{trial.score:.3f}  {trial.hyperparameters}")
+def chosen_values(root: Path, method: str, task: str) -> dict[str, Any]:
+    """Return the values that a search has found for a task; none when there was no search."""
+    found: dict[str, Any] = _kept(root, method)["tasks"].get(task, {}).get("chosen", {})
+    return found
+
+
+def searched(root: Path, method: str, task: str) -> bool:
+    """Return whether a search of a method's present space is kept for a task."""
+    kept = _kept(root, method)
+    space = implementation(root / "reference_impls", method).space
+    return task in kept["tasks"] and kept["space"] == {name: list(values) for name, values in space.items()}
+
+
+def keep(root: Path, method: str, task: str, trials: list[Trial]) -> None:
+    """Write what a search of a task found beside what those of other tasks did; other spaces' are dropped."""
+    space = {name: list(values) for name, values in implementation(root / "reference_impls", method).space.items()}
+    before = _kept(root, method)
+    found = before["tasks"] if before["space"] == space else {}
+    found[task] = {
+        "chosen": trials[0].hyperparameters,
+        "trials": [{**trial.hyperparameters, "score": round(trial.score, 4)} for trial in trials],
+    }
+    content = {
+        "method": method,
+        "seed": SEED,
+        "budget": BUDGET,
+        "steps": STEPS,
+        "space": space,
+        "tasks": dict(sorted(found.items())),
+    }
+    write_text(tuning_file(root, method), json.dumps(content, indent=1) + "\n")
