@@ -16,11 +16,11 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unlearning_atlas import __version__
 from unlearning_atlas.faults import UnknownNameError
 from unlearning_atlas.files import write_text
 from unlearning_atlas.lab import tasks
@@ -112,7 +112,7 @@ def made(root: Path, job: Job) -> dict[str, Any]:
     """Return by what a result was made: versions, commit and hardware."""
     return {
         "task_version": tasks.make(job.task, job.seed).version,
-        "package": __version__,
+        "package": version("unlearning-atlas"),
         "commit": _commit(root),
         "torch": torch.__version__,
         "python": platform.python_version(),

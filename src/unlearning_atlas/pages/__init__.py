@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import benchmark, home, method, methods, metric, taxonomy
+from unlearning_atlas.pages import benchmark, home, measured, method, methods, metric, taxonomy
 from unlearning_atlas.pages.view import FOLDERS, Survey, View
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def render(atlas: Atlas, repo_url: str = "") -> Iterator[tuple[str, str]]:
     yield "index.md", home.render(View(survey, ""))
     below = View(survey, "../")
     yield "taxonomy.md", taxonomy.render(below)
+    yield "measured/index.md", measured.render(below)
     yield "methods/index.md", methods.render(below)
     yield "benchmarks/index.md", benchmark.render_all(below)
     yield "metrics/index.md", metric.render_all(below)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.catalog import walk_terms
+from unlearning_atlas.measurements import Board, boards
 from unlearning_atlas.pages.markup import Html, escape, join, link, tag
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Survey:
         first = ("family", "paradigm", "access_level", "objective", "intervention", "target", "modality")
         axes = self.atlas.taxonomy
         return [(name, axes[name]) for name in sorted(axes, key=lambda n: (first.index(n) if n in first else 99, n))]
+
+    @cached_property
+    def boards(self) -> dict[str, Board]:
+        """Task → what the lab measured on it."""
+        return boards(self.atlas.root)
 
     def code(self, method: Method) -> str:
         """Return the source of a method's reference implementation, or nothing when the file is not there."""
