@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PORT ?= 8000
 
-.PHONY: help site serve test lint types speed schema lock clean
+.PHONY: help site serve test lint types speed steps bench schema lock clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -35,6 +35,12 @@ types: .venv/.dev  ## Check types once more, with pyright.
 speed: .venv/.dev  ## Measure import, load, query and validation, as ratios in one run.
 	$(PIP) --group speed
 	$(BIN)/python -m tests.speed
+
+steps: .venv/.dev  ## Measure one step of some methods against plain fine-tuning.
+	$(BIN)/python -m tests.speed.steps
+
+bench: .venv/.dev  ## Measure every reference implementation; goes on where it stopped.
+	$(BIN)/unlearning-atlas bench --tune
 
 schema: .venv/.dev  ## Write the JSON Schemas anew from the models.
 	$(BIN)/unlearning-atlas schema
