@@ -81,9 +81,9 @@ def unembedding(model: nn.Module) -> Tensor:
     return cast("Tensor", head.weight)
 
 
-def embedding(model: nn.Module) -> nn.Module:
+def embedding(model: nn.Module) -> nn.Embedding:
     """Return the module that turns ids into vectors: (B, T) -> (B, T, D)."""
-    found = cast("Callable[[], nn.Module]", getattr(model, "get_input_embeddings", lambda: None))()
+    found = cast("Callable[[], nn.Embedding]", getattr(model, "get_input_embeddings", lambda: None))()
     if found is None:
         raise UnknownModelError(f"{type(model).__name__} has no get_input_embeddings(); this method needs it")
     return found

@@ -36,7 +36,7 @@ SEED = 100
 """No result is reported for it."""
 BUDGET = 8
 """Configurations per method and task, at most."""
-STEPS, EVERY, PATIENCE = 200, 20, 60
+STEPS, EVERY, PATIENCE = 120, 20, 40
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _kept(root: Path, method: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {"space": {}, "tasks": {}}
+        return {"space": {}, "steps": STEPS, "tasks": {}}
     except json.JSONDecodeError:
         raise ValueError(f"{file}: damaged; delete it, and 'unlearning-atlas bench --tune' searches again") from None
     return found
@@ -129,14 +129,15 @@ def searched(root: Path, method: str, task: str) -> bool:
     """Return whether a search of a method's present space is kept for a task."""
     kept = _kept(root, method)
     space = implementation(root / "reference_impls", method).space
-    return task in kept["tasks"] and kept["space"] == {name: list(values) for name, values in space.items()}
+    same = kept["space"] == {name: list(values) for name, values in space.items()} and kept["steps"] == STEPS
+    return same and task in kept["tasks"]
 
 
 def keep(root: Path, method: str, task: str, trials: list[Trial]) -> None:
     """Write what a search of a task found beside what those of other tasks did; other spaces' are dropped."""
     space = {name: list(values) for name, values in implementation(root / "reference_impls", method).space.items()}
     before = _kept(root, method)
-    found = before["tasks"] if before["space"] == space else {}
+    found = before["tasks"] if before["space"] == space and before["steps"] == STEPS else {}
     found[task] = {
         "chosen": trials[0].hyperparameters,
         "trials": [{**trial.hyperparameters, "score": round(trial.score, 4)} for trial in trials],

@@ -81,9 +81,10 @@ def _rows(board: Board, measured: Measured) -> Iterable[Sequence[str]]:
     for name in (*_SCORES, "utility"):
         label = join([tag("strong", name), " ", tag("span", _ABOUT[name], class_="note")])
         yield [label, _value(before, name), _spread(measured, name), _value(gold, name), f"{board.noise(name):.2f}"]
-    quality: str = _value(measured, "forget_quality", 1)
-    if not all(row["forget_quality_counts"] for row in measured.rows):
-        quality = join([escape(quality), " ", tag("span", "does not count: utility is below 0.9 of retrained", class_="note")])
+    shown = _value(measured, "forget_quality", 1)
+    warning = tag("span", "does not count: utility is below 0.9 of retrained", class_="note")
+    counts = all(row["forget_quality_counts"] for row in measured.rows)
+    quality = escape(shown) if counts else join([shown, " ", warning])
     for label, name, digits in (("forget quality", "forget_quality", 1), ("PrivLeak", "privleak", 0)):
         after = quality if name == "forget_quality" else _value(measured, name, digits)
         noise = abs(board.baselines["retrained again"].average(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -96,8 +96,10 @@ def hugging_face(request: pytest.FixtureRequest, task: Task) -> Start:
             config = LlamaConfig(
                 vocab_size=words, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
             )
-            return LlamaForCausalLM(config).eval()
-        return GPT2LMHeadModel(GPT2Config(vocab_size=words, n_embd=16, n_layer=2, n_head=2, n_positions=64)).eval()
+            return cast("nn.Module", LlamaForCausalLM(config))
+        return cast(
+            "nn.Module", GPT2LMHeadModel(GPT2Config(vocab_size=words, n_embd=16, n_layer=2, n_head=2, n_positions=64))
+        )
 
     return Start(request.param, request.param, fresh, learning_rate=1e-3, steps=4)
 
@@ -105,7 +107,7 @@ def hugging_face(request: pytest.FixtureRequest, task: Task) -> Start:
 @every_method
 def test_it_runs_on_hugging_face_models(id_: str, hugging_face: Start, task: Task) -> None:
     chosen = implementation(IMPLEMENTATIONS, id_)
-    model = hugging_face.fresh(0)
+    model = hugging_face.fresh(0).train(mode=False)
     data = Data.of(task, hugging_face)
     before = logits_of(model, data.forget).detach()
     after = chosen.unlearn(copy.deepcopy(model), data, seed=1, **few_steps(chosen))
