@@ -29,7 +29,7 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep, descend
 
 PAPER: dict[str, object] = {"scale": 5, "alpha": 1200, "lr": 5e-5, "layer_id": 7, "max_num_batches": 500}
-SPACE = {"layer": (1, 2), "scale": (2.0, 5.0), "learning_rate": (3e-4, 1e-3)}
+SPACE = {"layer": (1, 2), "scale": (2.0, 5.0), "learning_rate": (1e-3, 3e-3)}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The search behind the lab's hyper-parameters: the same budget for every method and task, on a seed of its own.
 
 Every configuration of a method's ``SPACE`` runs for the same number of steps, and its curve decides where it would
-have been stopped; one that has not improved for a while is given up, by the same rule for all. What was searched and
-what was found is kept in ``catalog/tuning``; a value that was never searched is the one in the method's file.
+have been stopped; one that has wrecked the model is given up, by the same rule for all. What was searched and what was
+found is kept in ``catalog/tuning``; a value that was never searched is the one in the method's file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ SEED = 100
 """No result is reported for it."""
 BUDGET = 8
 """Configurations per method and task, at most."""
-STEPS, EVERY, PATIENCE = 120, 20, 40
+STEPS, EVERY = 120, 20
+WRECKED = 0.1
+"""A run is given up once the accuracy on what is kept has fallen below this."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Trial:
 
 
 class _GivenUp(Exception):  # noqa: N818  a way out of a run, not an error
-    """The curve has not improved for a while."""
+    """The model is a wreck."""
 
 
 def score(matches: dict[str, float], gold: dict[str, float]) -> float:
@@ -83,8 +85,9 @@ def search(chosen: Implementation, name: str) -> list[Trial]:
 
         def on_step(step: int, model: nn.Module, scores: dict[int, float] = scores) -> None:
             if step % EVERY == 0:
-                scores[step] = score(meter.matches(model), gold)
-                if step - max(scores, key=scores.__getitem__) >= PATIENCE:
+                matches = meter.matches(model)
+                scores[step] = score(matches, gold)
+                if min(matches[name] for name in UTILITY_SETS) < WRECKED:
                     raise _GivenUp
 
         steps = {"steps": STEPS} if "steps" in chosen.defaults() else {}
