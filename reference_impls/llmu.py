@@ -11,8 +11,8 @@ Which variant this is, and how it differs:
 1. The first two terms are means over each answer's tokens, then over answers, as in the authors' code.
 2. Random answers are answers of the retain set, another one for every prompt and step; the authors draw five for a
    batch and append each of them to every prompt.
-3. The mismatch term scores the answer's tokens, as the paper says; the authors' code, which takes the number of a
-   dictionary's keys for the length of the prompt, scores nearly all of the prompt's too.
+3. The mismatch term scores the answer's tokens alone; the authors' code, which takes the number of a dictionary's keys
+   for the length of the prompt, scores nearly all of the prompt's too.
 4. The divergence is averaged over every position that predicts a token of the text. The authors' code has the
    cross-entropy, whose gradient is the same, and averages over padding as well.
 5. A fixed number of steps. The authors' stop at a high loss never acts, since the loss it looks at is already negated.

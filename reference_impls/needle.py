@@ -8,8 +8,9 @@ feed-forward output matrix that promotes a concept's tokens is the concept's vec
 
 Which variant this is, and how it differs:
 
-1. The paper's vectors were found by hand and with the help of a language model, for concepts known as a whole. Here a concept is a text of the forget set, its tokens are the answer's, and
-   the column is the one that promotes them most, as the unembedding matrix U reads it.
+1. The paper's vectors were found by hand and with the help of a language model, for concepts known as a whole. Here a
+   concept is a text of the forget set, its tokens are the answer's, and the column is the one that promotes them most,
+   as the unembedding matrix U reads it.
 2. The noise is scaled by the column's length, so that sigma means the same for every column; the paper adds noise of
    one size.
 3. Each column counts once, however many texts choose it; ``columns`` are taken per text.

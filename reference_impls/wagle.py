@@ -61,7 +61,7 @@ def highest(scores: list[Tensor], share: float) -> list[Tensor]:
     together = torch.cat([score.flatten() for score in scores])
     mask = torch.zeros_like(together, dtype=torch.bool)
     mask[together.topk(int(share * len(together))).indices] = True
-    parts = mask.split([score.numel() for score in scores])
+    parts = mask.split([score.numel() for score in scores])  # type: ignore[no-untyped-call]
     return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
 
 

@@ -220,36 +220,62 @@ def show_progress(what: str, total: int) -> Iterator[Callable[[Any, int, int], N
 
 
 def show_run(result: RunResult) -> None:
-    """Print a run: the scores of all four models, the curve over steps, and how to read them."""
+    """Print a run: the scores of all four models, what attacks bring back, the curve over steps, and how to read it."""
     import sys
 
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 120)
-    values = ", ".join(f"{name} {value:g}" for name, value in result.hyperparameters.items())
-    console.print(Text(f"{result.method} on {result.task}, seed {result.seed} ({values})", style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    table.add_column("model")
-    for label in ("forget", "paraphrase", "retain", "neighbour", "world", "utility", "forget quality"):
-        table.add_column(label, justify="right")
+    values = ", ".join(f"{name} {_plain(value)}" for name, value in result.hyperparameters.items())
+    on = f"{result.task} with {result.model}" if result.model != "built-in" else result.task
+    console.print(Text(f"{result.method} on {on}, seed {result.seed}{f' ({values})' if values else ''}", style="bold"))
+    table = _table("model", "forget", "paraphrase", "retain", "neighbour", "world", "utility", "forget quality")
     for row in result.rows:
         quality = f"{row.forget_quality:.1f}" + ("" if row.forget_quality_counts else " *")
         scores = (row.forget, row.paraphrase, row.retain, row.neighbour, row.world, row.utility)
         style = "bold" if row.model == result.method else ""
         table.add_row(row.model, *(f"{score:.2f}" for score in scores), quality, style=style)
     console.print(table)
-    curve = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, title_justify="left")
-    for label in ("step", "forget", "paraphrase", "retain", "neighbour", "world"):
-        curve.add_column(label, justify="right")
-    for point in result.curve:
-        matches = (point.forget, point.paraphrase, point.retain, point.neighbour, point.world)
-        curve.add_row(str(point.step), *(f"{share:.2f}" for share in matches))
-    console.print(curve)
+    attacks = _table("attacked", "relearnt in", "4 bit", "3 bit", "logit lens", "MIA loss", "MIA min-k", "PrivLeak")
+    for row in result.rows:
+        relearning, bits, lens = (row.attacks.get(name) for name in ("relearning", "quantization", "logit-lens"))
+        steps = relearning["steps"]
+        cells = [
+            f"over {relearning['curve'][-1][0]} steps" if steps is None else f"{steps} steps",
+            *(f"{bits[number]['forget']:.2f}" for number in ("4", "3")),
+            "" if lens is None else f"{lens:.2f}",
+            *(f"{row.metrics[name]:.2f}" for name in ("mia-loss", "mia-min-k")),
+            f"{row.metrics['privleak']:.0f}",
+        ]
+        attacks.add_row(row.model, *cells, style="bold" if row.model == result.method else "")
+    console.print(attacks)
+    if len(result.curve) > 1:
+        curve = _table("step", "forget", "paraphrase", "retain", "neighbour", "world")
+        for point in result.curve:
+            matches = (point.forget, point.paraphrase, point.retain, point.neighbour, point.world)
+            curve.add_row(str(point.step), *(f"{share:.2f}" for share in matches))
+        console.print(curve)
     if not all(row.forget_quality_counts for row in result.rows):
         console.print("* does not count: the model has lost more than a tenth of the retrained model's utility.")
+    cost = result.cost
+    peak = "" if cost.peak_mib is None else f", {cost.peak_mib:.0f} MiB at most"
     console.print(
-        f"Unlearning took {result.cost.seconds:.1f} s. forget to world: share of answers that are right, from 0 to 1; "
-        "paraphrase: forgotten facts in wordings never trained on; neighbour and world: kept, but never shown to the "
-        "method; forget quality: log10 of the p-value against the retrained model, 0 is best. A model of this size "
-        "tests mechanisms, not claims about models of billions of parameters."
+        f"Unlearning took {cost.seconds:.1f} s, {cost.forward:,.0f} sequences forward and {cost.backward:,.0f} backward"
+        f"{peak}. forget to world: share of answers that are right, from 0 to 1 (of prose, of words); paraphrase: "
+        "forgotten facts in wordings never trained on; neighbour and world: kept, but never shown to the method; "
+        "forget quality: log10 of the p-value against the retrained model, 0 is best; 4 bit, 3 bit and logit lens: "
+        "the score forget after rounding, and read off below the last layer. What lies near the retrained model is "
+        "good, on either side. A model of this size tests mechanisms, not claims about models of billions of parameters."
     )
+
+
+def _table(first: str, *labels: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table.add_column(first, justify="right" if first == "step" else "left")
+    for label in labels:
+        table.add_column(label, justify="right")
+    return table
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)

@@ -85,14 +85,14 @@ def _rows(board: Board, measured: Measured) -> Iterable[Sequence[str]]:
     warning = tag("span", "does not count: utility is below 0.9 of retrained", class_="note")
     counts = all(row["forget_quality_counts"] for row in measured.rows)
     quality = escape(shown) if counts else join([shown, " ", warning])
-    for label, name, digits in (("forget quality", "forget_quality", 1), ("PrivLeak", "privleak", 0)):
+    for title, name, digits in (("forget quality", "forget_quality", 1), ("PrivLeak", "privleak", 0)):
         after = quality if name == "forget_quality" else _value(measured, name, digits)
         noise = abs(board.baselines["retrained again"].average(name))
         about = {
             "forget_quality": "log10 of a p-value against the retrained model; 0 is best",
             "privleak": "per cent; below 0 still looks learnt, above 0 scrubbed",
         }[name]
-        head = join([tag("strong", label), " ", tag("span", about, class_="note")])
+        head = join([tag("strong", title), " ", tag("span", about, class_="note")])
         yield [head, _value(before, name, digits), after, _value(gold, name, digits), f"{noise:.{digits}f}"]
     head = join([tag("strong", "steps to relearn"), " ", tag("span", "until 0.9 of it is back", class_="note")])
     yield [head, _steps(before), _steps(measured), _steps(gold), ""]

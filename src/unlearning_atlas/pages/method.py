@@ -96,6 +96,8 @@ def _relation(view: View, phrase: str, other: str, link: Link) -> Html:
 def _implementation(view: View, method: Method) -> Iterable[str]:
     found = method.implementation
     if found is None:
+        if why := view.survey.gaps.get(method.id):
+            yield tag("p", tag("strong", "None, and none is to be expected"), ". ", why)
         return
     yield tag("p", tag("strong", found.status.capitalize()), ". ", _STATUS[found.status])
     if found.differences:

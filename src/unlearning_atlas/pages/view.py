@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import yaml
+
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.measurements import Board, boards
 from unlearning_atlas.pages.markup import Html, escape, join, link, tag
@@ -77,6 +79,13 @@ class Survey:
     def boards(self) -> dict[str, Board]:
         """Task → what the lab measured on it."""
         return boards(self.atlas.root)
+
+    @cached_property
+    def gaps(self) -> dict[str, str]:
+        """Method → why a small transformer cannot show it, for those of which that is so."""
+        path = self.atlas.root / "reference_impls" / "gaps.yaml"
+        found: dict[str, str] = (yaml.safe_load(path.read_text("utf-8")) or {}) if path.is_file() else {}
+        return found
 
     def code(self, method: Method) -> str:
         """Return the source of a method's reference implementation, or nothing when the file is not there."""
