@@ -77,6 +77,12 @@ def weighted_low_rank(weight: Tensor, rows: Tensor, rank: int) -> tuple[Tensor, 
     return left[:, :rank] * root / rows[:, None], root[:, None] * right[:rank]
 
 
+def is_linear(part: nn.Module) -> bool:
+    """Tell whether a module is a linear map: its weight, of its own, is a matrix."""
+    weight = part._parameters.get("weight")
+    return weight is not None and weight.dim() == 2
+
+
 def squared_gradients(model: nn.Module, weights: list[Tensor], sequences: Batch, size: int) -> list[Tensor]:
     """Return F of each weight, in the weight's shape, with every batch counted by its scored tokens."""
     found, tokens = [torch.zeros_like(weight) for weight in weights], 0
@@ -139,9 +145,3 @@ def unlearn(
         del linear.adapter
         hook.remove()
     return model.requires_grad_(True)
-
-
-def is_linear(part: nn.Module) -> bool:
-    """Tell whether a module is a linear map: its weight, of its own, is a matrix."""
-    weight = part._parameters.get("weight")
-    return weight is not None and weight.dim() == 2

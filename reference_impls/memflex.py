@@ -55,7 +55,7 @@ class Hyperparameters:
     forget_weight: float = 0.4
     retain_weight: float = 2.0
     learning_rate: float = 3e-4
-    steps: int = 100
+    steps: int = 140
     batch_size: int = 32
 
     def __post_init__(self) -> None:

@@ -238,7 +238,7 @@ def show_run(result: RunResult) -> None:
     console.print(table)
     attacks = _table("attacked", "relearnt in", "4 bit", "3 bit", "logit lens", "MIA loss", "MIA min-k", "PrivLeak")
     for row in result.rows:
-        relearning, bits, lens = (row.attacks.get(name) for name in ("relearning", "quantization", "logit-lens"))
+        relearning, bits, lens = row.attacks["relearning"], row.attacks["quantization"], row.attacks.get("logit-lens")
         steps = relearning["steps"]
         cells = [
             f"over {relearning['curve'][-1][0]} steps" if steps is None else f"{steps} steps",
@@ -265,7 +265,8 @@ def show_run(result: RunResult) -> None:
         "forgotten facts in wordings never trained on; neighbour and world: kept, but never shown to the method; "
         "forget quality: log10 of the p-value against the retrained model, 0 is best; 4 bit, 3 bit and logit lens: "
         "the score forget after rounding, and read off below the last layer. What lies near the retrained model is "
-        "good, on either side. A model of this size tests mechanisms, not claims about models of billions of parameters."
+        "good, on either side. A model of this size tests mechanisms, not claims about models of billions of "
+        "parameters."
     )
 
 

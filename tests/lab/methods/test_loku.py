@@ -107,3 +107,17 @@ def test_loku_squares_gradients_batch_by_batch(model: TinyTransformer, data: Dat
     (found,) = module("loku").squared_gradients(model, [weight], rows, size)
     torch.testing.assert_close(found, total / count, rtol=1e-3, atol=1e-12)
     assert weight.grad is None
+
+
+def test_loku_knows_weights_that_are_kept_transposed(data: Data) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    words = len(data.tokenizer)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = GPT2LMHeadModel(GPT2Config(vocab_size=words, n_embd=16, n_layer=1, n_head=2, n_positions=64))
+    net.train(False)
+    rows = data.forget.rows(torch.arange(4))
+    before = logits_of(net, rows)
+    after = module("loku").unlearn(net, data, steps=1, learning_rate=1e-12)
+    torch.testing.assert_close(logits_of(after, rows), before, rtol=1e-4, atol=1e-4)
