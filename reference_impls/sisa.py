@@ -26,7 +26,7 @@ from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep
 
 PAPER: dict[str, object] = {"shards": "1 to 50", "slices": "1 to 50"}
-SPACE: dict[str, tuple[float, ...]] = {"shards": (2, 3, 4, 5)}
+SPACE: dict[str, tuple[float, ...]] = {"shards": (2, 4)}
 
 
 @dataclass(frozen=True)

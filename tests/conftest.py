@@ -7,16 +7,15 @@ invented. A test gets a copy of its own and breaks one thing.
 from __future__ import annotations
 
 import os
-
-# Models here are tiny: a second thread would cost more than it gives. Set before anything loads torch.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import shutil
 from pathlib import Path
 
 import pytest
 
 from unlearning_atlas import Fault, validate
+
+# Models here are tiny: a second thread would cost more than it gives. Set before anything loads torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SMALL = Path(__file__).parent / "data" / "small"
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from unlearning_atlas.exports import Comparison
+    from unlearning_atlas.measurements import Board
     from unlearning_atlas.models import Axis, Benchmark, Entry, Method, Metric  # noqa: F401  (named in strings)
     from unlearning_atlas.papers import Paper
 
@@ -335,6 +336,16 @@ class Atlas:
         from unlearning_atlas.papers import read_papers
 
         return read_papers(self.root)
+
+    @cached_property
+    def measured(self) -> dict[str, Board]:
+        """What the lab measured, by task: its baselines and, by id, the methods.
+
+        Raises ValueError for a damaged file of measurements.
+        """
+        from unlearning_atlas.measurements import boards
+
+        return boards(self.root)
 
     def find(self, id_: str) -> tuple[str, Entry]:
         """Return (kind, entry) for an id of any kind, methods first.

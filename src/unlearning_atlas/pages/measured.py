@@ -63,7 +63,7 @@ def score(board: Board, measured: Measured) -> float:
 
 def of_method(view: View, method: Method) -> Iterable[str]:
     """Yield the blocks of a method's section: per task a table beside both baselines, and two charts."""
-    boards = [board for board in view.survey.boards.values() if method.id in board.methods]
+    boards = [board for board in view.atlas.measured.values() if method.id in board.methods]
     if not boards:
         return
     all_ = tag("a", "All methods side by side", href=Html(f"{view.up}measured/"))
@@ -157,7 +157,7 @@ def render(view: View) -> str:
             class_="lead",
         ),
     ]
-    boards = view.survey.boards
+    boards = view.atlas.measured
     if not boards:
         blocks.append(tag("p", "Nothing has been measured yet."))
     if "authors" in boards:

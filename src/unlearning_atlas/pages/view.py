@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from unlearning_atlas.catalog import walk_terms
-from unlearning_atlas.measurements import Board, boards
 from unlearning_atlas.pages.markup import Html, escape, join, link, tag
 
 if TYPE_CHECKING:
@@ -74,11 +73,6 @@ class Survey:
         first = ("family", "paradigm", "access_level", "objective", "intervention", "target", "modality")
         axes = self.atlas.taxonomy
         return [(name, axes[name]) for name in sorted(axes, key=lambda n: (first.index(n) if n in first else 99, n))]
-
-    @cached_property
-    def boards(self) -> dict[str, Board]:
-        """Task → what the lab measured on it."""
-        return boards(self.atlas.root)
 
     @cached_property
     def gaps(self) -> dict[str, str]:
