@@ -14,10 +14,11 @@ its weight; rank 0 is the likeliest token.
 Which variant this is, and how it differs:
 
 1. Responsible are, as in the authors' code, those of the most active neurons at the position that predicts t whose
-   value vectors rank t highest. A layer is edited where t ranks better than r in both places; layers follow each other
-   from the first to the last, texts one after the other, each reading the model as edited so far.
-2. k is found by trying all counts; the authors' search starts at 5 and adds or takes off neurons until it is within
-   margins above as well.
+   value vectors rank t highest. A layer is edited where t ranks better than r in both places, as in their scripts, where
+   both margins of the feed-forward part are alike; layers follow each other from the first to the last, texts one after
+   the other, each reading the model as edited so far.
+2. k is found by trying all counts; the authors' search starts at 5 and adds or takes off neurons until the ranks lie
+   below upper margins as well.
 3. Ranks are shares of the vocabulary, so that they mean the same for any size.
 4. Edited is the token of each answer that occurs least often in all answers that a method sees, its end left out; the
    authors take the rarest tokens of a secret.
@@ -27,12 +28,22 @@ Which variant this is, and how it differs:
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from unlearning_atlas.lab.anatomy import final_norm, layer, layers, matrix, mlp_out, neurons, state_at, unembedding
-from unlearning_atlas.lab.anatomy import output_changed
+from unlearning_atlas.lab.anatomy import (
+    final_norm,
+    layer,
+    layers,
+    matrix,
+    mlp_out,
+    neurons,
+    output_changed,
+    state_at,
+    unembedding,
+)
 from unlearning_atlas.lab.batches import IGNORE, Batch, shuffled
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.training import OnStep
@@ -44,16 +55,18 @@ PAPER: dict[str, object] = {
     "neuron_top_rank_margin": 100_000,
     "max_iter_neuron_rank": 100,
     "act_filter": "top_100",
+    "n_neurons": 30,
+    "max_tokens": 2,
 }
-SPACE = {"rank": (0.02, 0.2), "neuron_rank": (0.2, 0.7), "neurons": (10, 40)}
+SPACE = {"rank": (0.05, 0.2), "neuron_rank": (0.4, 0.7), "neurons": (10, 40)}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
     """The lab's values. Ranks are shares of the vocabulary; ``band`` is how far a neuron's may lie above its own."""
 
-    rank: float = 0.02
-    neuron_rank: float = 0.2
+    rank: float = 0.05
+    neuron_rank: float = 0.7
     band: float = 0.08
     active: int = 60
     neurons: int = 40
@@ -81,6 +94,7 @@ class Vocabulary:
 
     def __init__(self, model: nn.Module) -> None:
         self.norm = final_norm(model)
+        self.gamma = cast("Tensor", self.norm.weight).detach()  # (D,)
         self.head = unembedding(model).detach()  # (V, D)
         self.inverse = torch.linalg.pinv(self.head)  # (D, V)
 
@@ -93,7 +107,7 @@ class Vocabulary:
         """Return vectors that would have a token's logit moved by delta, as nearly as D numbers can: (K, D), (K,)."""
         centred = vectors - vectors.mean(dim=-1, keepdim=True) if isinstance(self.norm, nn.LayerNorm) else vectors
         scale = centred.square().mean(dim=-1, keepdim=True).sqrt()  # (K, 1)
-        return vectors + delta[:, None] * scale / self.norm.weight * self.inverse[:, token]
+        return vectors + delta[:, None] * scale / self.gamma * self.inverse[:, token]
 
 
 def demoted(vectors: Tensor, vocabulary: Vocabulary, token: int, bottom: float, top: float, rounds: int) -> Tensor:
@@ -106,7 +120,7 @@ def demoted(vectors: Tensor, vocabulary: Vocabulary, token: int, bottom: float, 
         better, worse = now < bottom, (now > top) & low
         if not (better | worse).any():
             break
-        delta = delta * torch.where(better, 1.3, 1.0) * torch.where(worse, 0.8, 1.0)
+        delta = torch.where(better, 1.3 * delta, torch.where(worse, 0.8 * delta, delta))
     return found
 
 

@@ -24,7 +24,7 @@ VOID = frozenset("area base br col embed hr img input link meta source track wbr
 def _make_checkout(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "mkdocs.yml", folder)
-    generated = ("methods", "benchmarks", "metrics", "index.md", "taxonomy.md")
+    generated = ("methods", "benchmarks", "metrics", "measured", "index.md", "taxonomy.md")
     shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
     return folder
 
