@@ -1,8 +1,8 @@
 """REVS (rank editing in the vocabulary space).
 
-Paper: Ashuach et al. 2024, "REVS: Unlearning Sensitive Information in Language Models via Rank Editing in the Vocabulary
-Space": read the neurons that promote a token of a secret as logits over the vocabulary, lower that token's logit until
-its rank is poor, and write them back through the pseudo-inverse of the unembedding,
+Paper: Ashuach et al. 2024, "REVS: Unlearning Sensitive Information in Language Models via Rank Editing in the
+Vocabulary Space": read the neurons that promote a token of a secret as logits over the vocabulary, lower that token's
+logit until its rank is poor, and write them back through the pseudo-inverse of the unembedding,
 
     z(v) = U norm(v),      v' = norm^-1(U^+ (z(v) + delta e_t)) = v + delta (s(v) / gamma) U^+ e_t
     delta: -10, times 1.3 while rank_t(z(v')) < r_neuron, times 0.8 while rank_t(z(v')) > r_neuron,top
@@ -14,9 +14,9 @@ its weight; rank 0 is the likeliest token.
 Which variant this is, and how it differs:
 
 1. Responsible are, as in the authors' code, those of the most active neurons at the position that predicts t whose
-   value vectors rank t highest. A layer is edited where t ranks better than r in both places, as in their scripts, where
-   both margins of the feed-forward part are alike; layers follow each other from the first to the last, texts one after
-   the other, each reading the model as edited so far.
+   value vectors rank t highest. A layer is edited where t ranks better than r in both places, as in the scripts that
+   give the feed-forward part one margin; layers follow each other from the first to the last, texts one after the
+   other, each reading the model as edited so far.
 2. k is found by trying all counts; the authors' search starts at 5 and adds or takes off neurons until the ranks lie
    below upper margins as well.
 3. Ranks are shares of the vocabulary, so that they mean the same for any size.
@@ -75,11 +75,13 @@ class Hyperparameters:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse ranks outside the vocabulary and a choice of more neurons than pass the filter."""
+        """Refuse ranks outside the vocabulary, no rounds, and a choice of more neurons than pass the filter."""
         if not 0 < self.rank < 1 or not 0 < self.neuron_rank < 1:
             raise ValueError(f"rank and neuron_rank are shares in (0, 1) (got {self.rank:g}, {self.neuron_rank:g})")
         if self.band < 0:
             raise ValueError(f"band must not be negative (got {self.band:g})")
+        if self.rounds < 1:
+            raise ValueError(f"rounds must be 1 or more (got {self.rounds})")
         if not 1 <= self.neurons <= self.active:
             raise ValueError(f"neurons must lie between 1 and active, {self.active} (got {self.neurons})")
 
@@ -107,7 +109,8 @@ class Vocabulary:
         """Return vectors that would have a token's logit moved by delta, as nearly as D numbers can: (K, D), (K,)."""
         centred = vectors - vectors.mean(dim=-1, keepdim=True) if isinstance(self.norm, nn.LayerNorm) else vectors
         scale = centred.square().mean(dim=-1, keepdim=True).sqrt()  # (K, 1)
-        return vectors + delta[:, None] * scale / self.gamma * self.inverse[:, token]
+        found: Tensor = vectors + delta[:, None] * scale / self.gamma * self.inverse[:, token]
+        return found
 
 
 def demoted(vectors: Tensor, vocabulary: Vocabulary, token: int, bottom: float, top: float, rounds: int) -> Tensor:

@@ -59,7 +59,7 @@ def test_revs(kind: str) -> None:
     """A neuron read as logits, one logit lowered until its rank is within bounds, and all logits read back."""
     model, module_ = Head(kind), module("revs")
     vectors = torch.randn(12, D, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    token, bottom, top = 4, 18, 24
+    token, bottom, top = 4, 12, 18
     u = model.head.weight
     inverse = torch.linalg.solve(u.T @ u, u.T)  # the pseudo-inverse of a matrix of full column rank
     expected, kept = [], 0
@@ -167,7 +167,9 @@ def test_revs_takes_the_rarest_token_of_an_answer_but_its_end() -> None:
     assert module("revs").rarest(batch, counts, 1) == [3, 2, 0, 0, 0]
 
 
-@pytest.mark.parametrize("wrong", [{"rank": 0.0}, {"neuron_rank": 1.0}, {"band": -0.1}, {"neurons": 100}])
+@pytest.mark.parametrize(
+    "wrong", [{"rank": 0.0}, {"neuron_rank": 1.0}, {"band": -0.1}, {"rounds": 0}, {"neurons": 100}]
+)
 def test_revs_refuses_nonsense(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         module("revs").Hyperparameters(**wrong)
