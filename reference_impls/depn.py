@@ -64,7 +64,7 @@ def attribution(model: nn.Module, batch: Batch, places: Tensor, number: int, poi
     found = neurons(model, batch, number)[rows, places - 1]  # (B, H)
     total = torch.zeros_like(found)
     for point in range(points):
-        scaled = ((point + 1) / points * found).requires_grad_()
+        scaled = (point / points * found).requires_grad_()
 
         def put(x: Tensor, scaled: Tensor = scaled) -> Tensor:
             return x.index_put((rows, places - 1), scaled)
