@@ -33,22 +33,10 @@ _ABOUT = {
     "world": "general knowledge, never shown to it either",
     "utility": "harmonic mean of nine numbers on the three kept sets",
 }
-_LESSONS = (
-    (
-        "Gradient ascent without a retain term destroys the rest",
-        "curve",
-        "Share of right answers on retained authors while unlearning",
-        "retain",
-        ("ga", "npo", "grad-diff", "simnpo"),
-    ),
-    (
-        "Refusal training hides; what it hides comes back in a few steps",
-        "relearning",
-        "Share of forgotten answers that are back while fine-tuning on them",
-        "forget",
-        ("idk-sft", "idk-dpo", "npo", "rmu", "uld"),
-    ),
-)
+_ASCENT = ("ga", "npo", "grad-diff", "simnpo", "wga")
+"""Methods whose price in retained knowledge is shown, gradient ascent without a retain term first."""
+_HIDING = ("idk-sft", "npo", "grad-diff", "simnpo", "rmu")
+"""Methods whose relearning is shown, refusal training first."""
 
 
 def score(board: Board, measured: Measured) -> float:
@@ -197,33 +185,42 @@ def _figures(measured: Measured) -> Iterable[str]:
 
 
 def _lessons(view: View, board: Board) -> Iterable[str]:
-    figures = []
-    for title, what, caption, key, names in _LESSONS:
-        lines = []
-        for name in names:
-            if (measured := board.methods.get(name)) is None:
-                continue
-            label = view.survey.names["methods"].get(name, name)
-            if what == "curve":
-                lines.append(Line(label, [(point["step"], point[key]) for point in measured.curve]))
-            else:
-                lines.append(Line(label, measured.relearning))
-        if what == "relearning":
-            lines.append(Line("retrained", board.baselines["retrained"].relearning, quiet=True))
-        if lines:
-            figures.append(tag("div", tag("p", tag("strong", title)), chart(caption, "steps", lines), class_="lesson"))
-    if figures:
-        yield tag("div", *figures, class_="charts")
-    retrain = board.methods.get("retrain")
+    def named(ids: Iterable[str]) -> Iterable[tuple[str, Measured]]:
+        return ((view.survey.names["methods"].get(id_, id_), board.methods[id_]) for id_ in ids if id_ in board.methods)
+
+    gold = board.baselines["retrained"]
+    price = [
+        Line(name, [(1 - point["forget"], point["retain"]) for point in measured.curve])
+        for name, measured in named(_ASCENT)
+    ]
+    back = [Line(name, measured.relearning) for name, measured in named(_HIDING)]
+    back.append(Line("retrained", gold.relearning, quiet=True))
+    yield tag(
+        "div",
+        _lesson(
+            "Gradient ascent without a retain term takes the rest along",
+            chart("Right answers on retained authors, as the forgotten go", "share forgotten", price, x_max=1.0),
+        ),
+        _lesson(
+            "Refusals hide: what they hide is back after a few steps",
+            chart("Forgotten answers that are back, while fine-tuning on them", "steps", back),
+        ),
+        class_="charts",
+    )
+    retrain, again = board.methods.get("retrain"), board.baselines["retrained again"]
     if retrain is not None:
-        gold = board.baselines["retrained again"]
         yield tag(
             "p",
             tag("strong", "Retraining passes every test: "),
-            f"forget {retrain.average('forget'):.2f} (a second retrained model {gold.average('forget'):.2f}), utility "
-            f"{retrain.average('utility'):.2f}, forget quality {_value(retrain, 'forget_quality', 1)}, relearnt in "
-            f"{_steps(retrain)} steps.",
+            f"forget {retrain.average('forget'):.2f} (two other retrained models {gold.average('forget'):.2f} and "
+            f"{again.average('forget'):.2f}), utility {retrain.average('utility'):.2f}, forget quality "
+            f"{_value(retrain, 'forget_quality', 1)} (the noise floor is {_value(again, 'forget_quality', 1)}), "
+            f"relearnt in {_steps(retrain)} steps (the others in {_steps(gold)} and {_steps(again)}).",
         )
+
+
+def _lesson(title: str, figure: Html) -> Html:
+    return tag("div", tag("p", tag("strong", title)), figure, class_="lesson")
 
 
 _READING = (
