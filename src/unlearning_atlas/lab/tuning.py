@@ -36,7 +36,10 @@ SEED = 100
 """No result is reported for it."""
 BUDGET = 8
 """Configurations per method and task, at most."""
-STEPS, EVERY = 120, 20
+STEPS = {"authors": 120, "passages": 60, "hazard": 120}
+"""Steps that every configuration may take; the forget set of ``passages`` is one batch, which each step sees whole."""
+LOOKS = 6
+"""How often a curve is looked at, evenly over the steps."""
 WRECKED = 0.1
 """A run is given up once the accuracy on what is kept has fallen below this."""
 
@@ -79,18 +82,19 @@ def _prepared(name: str) -> tuple[Task, nn.Module, Meter, dict[str, float]]:
 def search(chosen: Implementation, name: str) -> list[Trial]:
     """Return the trials of a method on a task, the best first."""
     task, full, meter, gold = _prepared(name)
+    every = STEPS[name] // LOOKS
     trials = []
     for values in configurations(chosen):
         scores: dict[int, float] = {}
 
         def on_step(step: int, model: nn.Module, scores: dict[int, float] = scores) -> None:
-            if step % EVERY == 0:
+            if step % every == 0:
                 matches = meter.matches(model)
                 scores[step] = score(matches, gold)
                 if min(matches[name] for name in UTILITY_SETS) < WRECKED:
                     raise _GivenUp
 
-        steps = {"steps": STEPS} if "steps" in chosen.defaults() else {}
+        steps = {"steps": STEPS[name]} if "steps" in chosen.defaults() else {}
         torch.manual_seed(SEED)
         try:
             after = chosen.unlearn(copy.deepcopy(full), Data.of(task), seed=SEED, on_step=on_step, **values, **steps)
@@ -99,7 +103,7 @@ def search(chosen: Implementation, name: str) -> list[Trial]:
         except _GivenUp:
             pass
         except DivergedError:
-            scores.setdefault(EVERY, 0.0)
+            scores.setdefault(every, 0.0)
         if scores:
             best = max(scores, key=scores.__getitem__)
             trials.append(Trial({**values, "steps": best}, scores[best]))
@@ -116,7 +120,7 @@ def _kept(root: Path, method: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {"space": {}, "steps": STEPS, "tasks": {}}
+        return {"space": {}, "tasks": {}}
     except json.JSONDecodeError:
         raise ValueError(f"{file}: damaged; delete it, and 'unlearning-atlas bench --tune' searches again") from None
     return found
@@ -132,16 +136,17 @@ def searched(root: Path, method: str, task: str) -> bool:
     """Return whether a search of a method's present space is kept for a task."""
     kept = _kept(root, method)
     space = implementation(root / "reference_impls", method).space
-    same = kept["space"] == {name: list(values) for name, values in space.items()} and kept["steps"] == STEPS
-    return same and task in kept["tasks"]
+    same = kept["space"] == {name: list(values) for name, values in space.items()}
+    return same and task in kept["tasks"] and kept["tasks"][task]["steps"] == STEPS[task]
 
 
 def keep(root: Path, method: str, task: str, trials: list[Trial]) -> None:
     """Write what a search of a task found beside what those of other tasks did; other spaces' are dropped."""
     space = {name: list(values) for name, values in implementation(root / "reference_impls", method).space.items()}
     before = _kept(root, method)
-    found = before["tasks"] if before["space"] == space and before["steps"] == STEPS else {}
+    found = before["tasks"] if before["space"] == space else {}
     found[task] = {
+        "steps": STEPS[task],
         "chosen": trials[0].hyperparameters,
         "trials": [{**trial.hyperparameters, "score": round(trial.score, 4)} for trial in trials],
     }
@@ -149,7 +154,6 @@ def keep(root: Path, method: str, task: str, trials: list[Trial]) -> None:
         "method": method,
         "seed": SEED,
         "budget": BUDGET,
-        "steps": STEPS,
         "space": space,
         "tasks": dict(sorted(found.items())),
     }
