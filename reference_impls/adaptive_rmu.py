@@ -10,7 +10,8 @@ whose goal is as far out as each token's own state was, times a factor,
 Which variant this is, and how it differs:
 
 1. The squares are averaged over the hidden state's components, as in public code, not summed as the norm says.
-2. Each token's goal is scaled by the norm of its own state in the frozen model.
+2. Each token's goal is scaled by the norm of its own state in the frozen model, as the equation says; the authors' code
+   takes the mean norm over the first batch and keeps it.
 3. Trained are the matrices that write to the residual stream from the feed-forward part of the steered layer and of up
    to two layers below it, as in the authors' code; a model of two layers has fewer.
 4. Means run over every token of a text that is not padding, the question's with the answer's.
