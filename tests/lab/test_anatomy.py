@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 from torch import nn
@@ -26,15 +28,14 @@ def model(request: pytest.FixtureRequest) -> nn.Module:
         config = hf.LlamaConfig(
             vocab_size=WORDS, hidden_size=WIDTH, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2
         )
-        return hf.LlamaForCausalLM(config).eval()
+        return cast("nn.Module", hf.LlamaForCausalLM(config)).train(mode=False)
     if request.param == "gpt2":
-        return hf.GPT2LMHeadModel(
-            hf.GPT2Config(vocab_size=WORDS, n_embd=WIDTH, n_layer=3, n_head=2, n_positions=32)
-        ).eval()
+        small = hf.GPT2Config(vocab_size=WORDS, n_embd=WIDTH, n_layer=3, n_head=2, n_positions=32)
+        return cast("nn.Module", hf.GPT2LMHeadModel(small)).train(mode=False)
     neox = hf.GPTNeoXConfig(
         vocab_size=WORDS, hidden_size=WIDTH, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2
     )
-    return hf.GPTNeoXForCausalLM(neox).eval()
+    return cast("nn.Module", hf.GPTNeoXForCausalLM(neox)).train(mode=False)
 
 
 def test_a_state_is_what_the_model_itself_reports(model: nn.Module) -> None:

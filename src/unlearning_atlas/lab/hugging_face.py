@@ -13,6 +13,7 @@ from unlearning_atlas.lab.models import Start
 if TYPE_CHECKING:
     from torch import nn
 
+    from unlearning_atlas.lab.batches import Tokenizer
     from unlearning_atlas.lab.task import Task
 
 LEARNING_RATE, STEPS, BATCH_SIZE = 2e-4, 900, 16
@@ -41,6 +42,25 @@ class Subwords:
         return text.strip()
 
 
+class Fewer:
+    """The task's words for a model that has more ids than there are words: what it writes beyond them is left out."""
+
+    def __init__(self, words: Tokenizer) -> None:
+        self._words = words
+        self.end, self.pad = words.end, words.pad
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text."""
+        return self._words.encode(text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of those ids that are words."""
+        return self._words.decode(number for number in ids if number < len(self._words))
+
+
 def start(path: str, task: Task) -> tuple[Start, Task]:
     """Return how to make the model in a folder, and the task in that model's tokens.
 
@@ -67,6 +87,8 @@ def start(path: str, task: Task) -> tuple[Start, Task]:
     if any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
         words = Subwords(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         task = dataclasses.replace(task, tokenizer=words)
+    else:
+        task = dataclasses.replace(task, tokenizer=Fewer(task.tokenizer))
     size = model.get_input_embeddings().weight.shape[0]
     if size < len(task.tokenizer):
         raise ValueError(

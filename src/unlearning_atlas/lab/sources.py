@@ -10,9 +10,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-@cache
 def _of(file: Path) -> bytes:
     """Return the digest of a file's statements, without comments, docstrings and layout."""
+    return _digest(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _digest(file: Path, _: int) -> bytes:
+    """Do so once for every state of a file, which its time of change tells."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
