@@ -216,6 +216,26 @@ def test_run_prints_its_result_as_json(
     assert "learning everything" in table.err, "progress goes to standard error"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--backend", "lokky"), "--backend must be one of loky, threading, sequential, dask, ray (got 'lokky')"),
+        (("--methods", "npoo"), "unknown implementation 'npoo' (did you mean 'npo' or"),
+        (("--tasks", "author"), "unknown task 'author' (did you mean 'authors'?)"),
+    ],
+)
+def test_bench_says_what_it_does_not_know(run: Callable[..., Done], arguments: tuple[str, ...], message: str) -> None:
+    done = run("bench", *arguments, root=False)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_run_says_what_is_wrong_with_a_model(run: Callable[..., Done]) -> None:
+    done = run("run", "npo", "--model", "no/such/folder", root=False)
+    assert done.code == 2
+    assert "--model must be a folder with config.json and weights" in done.err
+
+
 def test_without_torch_run_says_what_to_install(small_root: Path, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
     done = subprocess.run(
