@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from unlearning_atlas.lab.measures import Meter
 from unlearning_atlas.lab.model import Config, Output, TinyTransformer
 from unlearning_atlas.lab.task import Task
 from unlearning_atlas.lab.tasks import authors, hazard, passages
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,18 @@ def test_prose_is_measured_by_its_words_and_by_what_is_known_of_it() -> None:
     assert knows_facts.metrics["knowmem"] == pytest.approx(100.0)
     assert knows_facts.metrics["knowmem-retain"] == pytest.approx(100.0)
     assert 0.4 < knows_facts.metrics["mia-loss"] < 0.6
+
+
+def test_every_measure_has_its_entry() -> None:
+    """Whatever the lab calls it is the id of an entry; on the retain set it says so."""
+    import unlearning_atlas as ua
+
+    entries = set(ua.load(CHECKOUT).metrics)
+    for task in (authors.make(0), passages.make(0), hazard.make(0)):
+        net = TinyTransformer(Config(len(task.tokenizer)), seed=1).eval()
+        names = {name.removesuffix("-retain") for name in Meter(task).scores(net).metrics} - {"min-40"}
+        assert names <= entries, names - entries
+    assert {"relearning", "quantization", "logit-lens", "paraphrase", "privleak", "forget-quality"} <= entries
 
 
 def test_a_curve_is_measured_on_a_part_that_stands_for_the_whole(task: Task) -> None:

@@ -133,6 +133,28 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
+_ROWS = {"forget-quality": "forget_quality", "model-utility": "utility", "paraphrase": "paraphrase"}
+"""Entries whose figure stands in a row itself, under another name."""
+
+
+def of_metric(view: View, id_: str) -> Iterable[str]:
+    """Yield the blocks of a metric's section: what the lab found in it before, after, and on retrained models."""
+    name = _ROWS.get(id_, id_)
+    rows = []
+    for board in view.atlas.measured.values():
+        before = board.baselines["before"]
+        if name not in before.rows[0] and name not in before.rows[0]["metrics"]:
+            continue
+        after = sorted(measured.average(name) for measured in board.methods.values())
+        middle = f"{after[len(after) // 2]:.2f}" if after else ""
+        shown = (board.baselines[which] for which in ("retrained", "retrained again"))
+        rows.append([board.task, _value(before, name), middle, *(_value(measured, name) for measured in shown)])
+    if rows:
+        link = tag("a", "What was measured", href=Html(f"{view.up}measured/"))
+        yield tag("p", "On the forget set where the metric does not say otherwise. ", link, ".", class_="quiet")
+        yield table(["Task", "Before", "Middle method", "Retrained", "Retrained again"], rows, "data narrow")
+
+
 def render(view: View) -> str:
     """Return the page with every method that was measured, as Markdown."""
     blocks = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import parts
+from unlearning_atlas.pages import measured, parts
 from unlearning_atlas.pages.markup import Html, document, escape, join, section, table, tag
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _body(view: View, metric: Metric) -> Iterable[list[str]]:
     variants = (tag("p", variant.text, tag("br"), parts.standing(view, variant)) for variant in metric.variants)
     yield section("Disagreeing definitions in use", "variants", *variants)
     yield section("When it misleads", "failures", parts.remarks(view, metric.failure_modes))
+    yield section("In the lab", "lab", *measured.of_metric(view, metric.id), searched=False)
     users = view.atlas.benchmarks.where(metric=metric.id)
     if users:
         yield section("Benchmarks that use it", "benchmarks", tag("p", view.entries("benchmarks", users)))
