@@ -380,6 +380,8 @@ def run(
                 hyperparameters=values,
                 progress=progress,
             )
+    except KeyboardInterrupt:
+        _fail("interrupted; models that were trained are kept", 130)
     except DivergedError as error:
         _fail(f"{id_} has diverged: {error}")
     except ValueError as error:
@@ -435,6 +437,8 @@ def bench(
         left = len(bench_.unfinished(folder, todo))
         with show_progress("runs", left) as advance:
             failed = bench_.bench(folder, todo, processes=processes, backend=backend, on_result=advance)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was measured is kept, and the next run goes on there", 130)
     except (ImportError, ValueError) as error:
         _fail(str(error))
     except OSError as error:

@@ -45,7 +45,7 @@ def measure() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, list[float]]] = {}
     for _ in range(ROUNDS):
         for name, values in {"plain": {}, **METHODS}.items():
-            cost, marks = Cost(), []
+            cost, marks = Cost(), list[Any]()
 
             def on_step(step: int, _: object, cost: Cost = cost, marks: list[Any] = marks) -> None:
                 marks.append((time.perf_counter(), cost.forward, cost.backward))
