@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,15 @@ def few_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "facts", few)
     for name, size in SIZES.items():
         monkeypatch.setattr(authors, name, size)
+
+
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache for all tests of a module."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def shared_models(few_authors: None, one_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train base models once per module; only for tests that learn the same few authors in the same few steps."""
+    monkeypatch.setenv("UNLEARNING_ATLAS_CACHE", str(one_cache))
