@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from unlearning_atlas import UnknownNameError, measurements
 from unlearning_atlas.lab import attacks, bench, models, sources
@@ -179,12 +180,12 @@ def test_a_kill_loses_nothing_that_was_finished(root: Path) -> None:
         stdout=subprocess.PIPE, text=True, env={**os.environ},
     )  # fmt: skip
     assert process.stdout is not None
-    finished = [process.stdout.readline().split() for _ in range(3)]
+    finished = [process.stdout.readline().split() for _ in range(2)]
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     whole = measurements.read(root / "catalog/measurements/authors/baselines.json")
-    assert [line[1] for line in finished] == [str(result["seed"]) for result in whole[:3]] == ["10", "11", "12"]
+    assert [line[1] for line in finished] == [str(result["seed"]) for result in whole[:2]] == ["10", "11"]
     todo = bench.jobs(root, ["ga"], ["authors"], (10, 11))
     _, seen = done(root, todo)
     assert seen == [Job("authors", "ga", 10), Job("authors", "ga", 11)], "what was there is not done again"
@@ -192,7 +193,6 @@ def test_a_kill_loses_nothing_that_was_finished(root: Path) -> None:
     assert not list((root / "catalog/measurements/authors").glob(".*"))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
 def test_a_kill_in_the_middle_of_writing_leaves_the_file_as_it_was(root: Path) -> None:
     process = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), str(root), "2"], capture_output=True)
@@ -234,7 +234,7 @@ def test_a_change_of_the_labs_own_code_asks_for_everything_again(root: Path, mon
     with monkeypatch.context() as patched:
         patched.setattr(sources, "_of", lambda file: b"new" if file.stem == "hazard" else digest(file))
         assert Job("authors", "ga", 0).key(root) == of_all["ga"]["authors"], "another task's code decides nothing here"
-    monkeypatch.setattr(bench.torch, "__version__", "0.0")
+    monkeypatch.setattr(torch, "__version__", "0.0")
     assert Job("authors", "ga", 0).key(root) != of_all["ga"]["authors"]
 
 

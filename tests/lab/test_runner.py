@@ -77,7 +77,7 @@ def test_damaged_measurements_of_shared_models_are_made_again(
 ) -> None:
     task = tasks.make("authors", 7)
     (cache_dir / "measured").mkdir()
-    again = runner.Bases(*[plain(name) for name in ("before", "retrained", "retrained again")], GOLD)
+    again = runner.Bases(plain("before"), plain("retrained"), plain("retrained again"), GOLD)
     monkeypatch.setattr(runner, "trained", lambda *_: None)
     monkeypatch.setattr(runner, "measure", lambda name, *_: (plain(name), GOLD))
     assert bases(task) == again
