@@ -177,3 +177,17 @@ def test_nothing_is_written_after_the_end() -> None:
     written = [row[row != IGNORE].tolist() for row in found.labels]
     assert written == [[2, 2, 2], [2, 1], [1]]
     assert found.attention_mask.sum(dim=1).tolist() == [4, 5, 5]
+
+
+def test_a_row_that_has_ended_waits_for_the_others_and_writes_nothing() -> None:
+    class Counts(nn.Module):
+        """Writes id 2 after id 2, and the end after id 3."""
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Output:
+            logits = torch.zeros(*input_ids.shape, 4)
+            logits.scatter_(-1, torch.where(input_ids == 3, 1, 2)[..., None], 1.0)
+            return Output(logits)
+
+    found = continuations(Counts(), [[3, 2], [2, 3]], Words(["a", "b"]), length=3)
+    assert [row[row != IGNORE].tolist() for row in found.labels] == [[2, 2, 2], [1]]
+    assert found.attention_mask.sum(dim=1).tolist() == [5, 3]

@@ -153,6 +153,19 @@ def test_membership_scores(task: Task, model: TinyTransformer, some: Batch) -> N
         assert found["mia-zlib"][number].item() == pytest.approx(sum(logs) / len(logs) / size)
 
 
+def test_the_least_likely_tokens_of_long_texts_are_a_fifth_and_two_fifths_of_them() -> None:
+    task = passages.make(1)
+    batch = task.encoded("forget").rows(torch.arange(4))
+    net = lively(task)
+    found = measures.membership(net, batch, task.tokenizer)
+    for number, row in enumerate(rows_of(net, batch)):
+        logs = sorted(math.log(float(p[token])) for p, token in row)
+        fifth, two_fifths = len(logs) // 5, 2 * len(logs) // 5
+        assert 5 < fifth < two_fifths
+        assert found["mia-min-k"][number].item() == pytest.approx(sum(logs[:fifth]) / fifth)
+        assert found["min-40"][number].item() == pytest.approx(sum(logs[:two_fifths]) / two_fifths)
+
+
 def test_area_under_the_curve_counts_pairs() -> None:
     members, others = torch.tensor([0.1, 0.5, 0.5, 0.9]), torch.tensor([0.5, 0.2, 0.0])
     pairs = [(m, o) for m in members.tolist() for o in others.tolist()]
