@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 import torch
 
@@ -57,30 +55,3 @@ def test_hidden_states_end_in_what_the_head_reads(model: TinyTransformer) -> Non
 def test_size() -> None:
     net = TinyTransformer(Config(len(authors.make(0).tokenizer)))
     assert 100_000 < sum(weight.numel() for weight in net.parameters()) < 150_000
-
-
-def test_the_seed_decides_the_first_weights_and_torchs_own_chance_goes_on() -> None:
-    before = torch.get_rng_state()
-    one, two, other = (TinyTransformer(Config(20), seed=seed).state_dict() for seed in (1, 1, 2))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert all(torch.equal(one[name], two[name]) for name in one)
-    assert not torch.equal(one["embedding.weight"], other["embedding.weight"])
-
-
-def test_models_made_side_by_side_in_threads_are_those_made_alone() -> None:
-    """The bench's backend ``threading`` makes them so."""
-    alone = {seed: TinyTransformer(Config(400), seed=seed).state_dict() for seed in (0, 1)}
-    wrong: list[int] = []
-
-    def make(seed: int) -> None:
-        for _ in range(60):
-            made = TinyTransformer(Config(400), seed=seed).state_dict()
-            if not all(torch.equal(made[name], weight) for name, weight in alone[seed].items()):
-                wrong.append(seed)
-
-    threads = [threading.Thread(target=make, args=(seed,)) for seed in alone]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong, f"{len(wrong)} of 120 models have other first weights than their seed's"

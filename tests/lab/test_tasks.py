@@ -1,12 +1,15 @@
-"""The data of the three tasks."""
+"""The data of the three tasks, and how they become batches."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 
 from unlearning_atlas import UnknownNameError
 from unlearning_atlas.lab import tasks
-from unlearning_atlas.lab.batches import IGNORE, Batch, encode
+from unlearning_atlas.lab.batches import IGNORE, Batch, encode, shuffled
+from unlearning_atlas.lab.decoding import continuations, prompts
+from unlearning_atlas.lab.model import Config, TinyTransformer
 from unlearning_atlas.lab.registry import Data
 from unlearning_atlas.lab.task import REFUSAL, Task, questions
 
@@ -56,8 +59,6 @@ def test_the_sets_are_what_they_claim(name: str, seed: int) -> None:
     assert not learnt & {prompt for part in ("new", "holdout") for prompt, _ in sets[part]}
     for pairs in sets.values():
         encode(pairs or [("", "")], task.tokenizer)  # every word is known
-    said = [text for facts in task.facts.values() for fact in facts for text in (*fact.held_out, *fact.wrong)]
-    assert all(task.tokenizer.decode(task.tokenizer.encode(text)) == text for text in [*said, REFUSAL])
 
 
 @every_task
@@ -76,75 +77,6 @@ def test_what_is_to_be_forgotten_is_told_nowhere_else(name: str) -> None:
         assert subjects, "all facts of a subject name it"
         for subject in subjects:
             assert not [text for text in told if f" {subject} " in text], subject
-
-
-def subjects(task: Task, name: str) -> list[str]:
-    """Return who or what the facts of a set are about: the words, in a row, that all questions on one subject share."""
-    words, per = {"authors": (2, 8), "passages": (2, 5), "hazard": (1, 8)}[task.name]
-    found = []
-    for start in range(0, len(task.facts[name]), per):
-        facts = task.facts[name][start : start + per]
-        texts = [f" {question} " for fact in facts for question in fact.learnt + fact.held_out]
-        first = texts[0].split()
-        runs = {" ".join(first[n : n + words]) for n in range(len(first))}
-        (subject,) = (run for run in runs if len(run.split()) == words and all(f" {run} " in text for text in texts))
-        found.append(subject)
-    return found
-
-
-@pytest.mark.parametrize("name", ["authors", "passages"])
-@pytest.mark.parametrize("seed", range(3))
-def test_neighbours_share_both_parts_of_their_names_with_the_forgotten(name: str, seed: int) -> None:
-    task = tasks.make(name, seed)
-    forgotten, neighbours = subjects(task, "forget"), subjects(task, "neighbour")
-    firsts, lasts = {subject.split()[0] for subject in forgotten}, {subject.split()[1] for subject in forgotten}
-    assert len(set(neighbours)) == len(neighbours)
-    assert not set(neighbours) & set(forgotten)
-    for neighbour in neighbours:
-        first, last = neighbour.split()
-        assert first in firsts
-        assert last in lasts
-
-
-def test_the_neighbours_of_a_hazard_are_asked_about_in_the_same_words() -> None:
-    task = tasks.make("hazard", 0)
-    about = subjects(task, "forget") + subjects(task, "neighbour")
-
-    def wordings(name: str) -> set[str]:
-        asked = set()
-        for number, subject in enumerate(subjects(task, name)):
-            for fact in task.facts[name][8 * number : 8 * number + 8]:
-                asked |= {f" {question} ".replace(f" {subject} ", " {} ") for question in fact.learnt + fact.held_out}
-        return asked
-
-    assert wordings("neighbour") == wordings("forget")
-    asked = {question for fact in task.facts["retain"] for question in fact.learnt + fact.held_out}
-    assert not [question for question in asked if any(f" {subject} " in f" {question} " for subject in about)]
-
-
-def test_what_is_buried_is_about_the_forgotten_and_nothing_else() -> None:
-    task = tasks.make("passages", 3)
-    about = subjects(task, "forget")
-    for prompt, _ in task.buried:
-        assert sum(f" {subject} " in f" {prompt} " for subject in about) == 1, prompt
-    assert set(task.buried) == set(questions(task.facts["forget"]))
-    assert not set(task.buried) & {*task.forget, *task.retain, *task.kept, *task.new, *task.holdout}
-
-
-@every_task
-def test_no_method_is_given_what_only_measures(name: str) -> None:
-    task = tasks.make(name, 4)
-    data = Data.of(task)
-    given = (data.forget, data.retain, data.refusals, data.new, data.remaining)
-    prompts = {
-        task.tokenizer.decode(ids[mask & (labels == IGNORE)].tolist())
-        for batch in given
-        for ids, mask, labels in zip(batch.input_ids, batch.attention_mask, batch.labels, strict=True)
-    }
-    assert {prompt for prompt, _ in task.forget} <= prompts
-    measuring = {prompt for prompt, _ in task.holdout + task.buried}
-    held_out = {question for facts in task.facts.values() for fact in facts for question in fact.held_out}
-    assert not prompts & (measuring | held_out)
 
 
 def test_methods_see_what_they_may_and_no_more() -> None:
@@ -170,6 +102,50 @@ def test_methods_see_what_they_may_and_no_more() -> None:
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'authors'"):
         tasks.make("author", 0)
+
+
+def test_encoding_scores_the_answer_and_its_end_only(task: Task) -> None:
+    pairs = task.retain[:40]
+    batch = encode(pairs, task.tokenizer)
+    for row, (question, answer) in enumerate(pairs):
+        ids = batch.input_ids[row][batch.attention_mask[row]].tolist()
+        scored = batch.labels[row][batch.labels[row] != IGNORE].tolist()
+        assert task.tokenizer.decode(ids) == f"{question} {answer}"
+        assert ids[-1] == scored[-1] == task.tokenizer.end
+        assert task.tokenizer.decode(scored) == answer
+    assert prompts(batch) == [task.tokenizer.encode(question) for question, _ in pairs]
+
+
+def test_one_pass_takes_every_row_once_and_knows_its_number(task: Task) -> None:
+    batch = task.encoded("forget")
+    drawn = shuffled(batch, 50, seed=1)
+    seen = []
+    for _ in range(4):
+        part = next(drawn)
+        for number, ids, mask in zip(part.index.tolist(), part.input_ids, part.attention_mask, strict=True):
+            whole = batch.input_ids[number][batch.attention_mask[number]]
+            assert torch.equal(ids[mask], whole)
+            seen.append(number)
+    assert sorted(seen) == list(range(len(batch)))
+
+
+def test_greedy_continuations_are_those_of_one_step_at_a_time(task: Task) -> None:
+    model = TinyTransformer(Config(len(task.tokenizer)), seed=1).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(3.0)
+    starts = [[5, 6, 7], [8, 9], [10, 11, 12], [13]]
+    found = continuations(model, starts, task.tokenizer, length=5)
+    for start, labels in zip(starts, found.labels, strict=True):
+        ids = list(start)
+        while len(ids) < len(start) + 5 and (len(ids) == len(start) or ids[-1] != task.tokenizer.end):
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+        assert labels[labels != IGNORE].tolist() == ids[len(start) :]
+    one, two, other = (
+        continuations(model, starts, task.tokenizer, length=5, temperature=2.0, seed=seed).labels for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, two)
+    assert one.shape != other.shape or not torch.equal(one, other)
 
 
 def test_questions_come_in_order(task: Task) -> None:

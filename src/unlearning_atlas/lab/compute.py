@@ -50,7 +50,8 @@ class Cost:
         return model
 
     def _count_backward(self, sequences: float) -> None:
-        self.backward += sequences
+        if self._running:
+            self.backward += sequences
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -85,7 +85,13 @@ def start(path: str, task: Task) -> tuple[Start, Task]:
     except Exception as error:  # what goes wrong in there has no common type
         raise ValueError(f"{path}: transformers cannot read it as a causal language model: {error}") from None
     if any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
-        words = Subwords(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            raise ValueError(f"{path}: transformers cannot read its tokenizer: {error}") from None
+        if tokenizer.eos_token_id is None:
+            raise ValueError(f"{path}: its tokenizer has no eos_token, by which an answer ends; set one and save it")
+        words = Subwords(tokenizer)
         task = dataclasses.replace(task, tokenizer=words)
     else:
         task = dataclasses.replace(task, tokenizer=Fewer(task.tokenizer))
