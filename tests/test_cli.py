@@ -219,13 +219,27 @@ def test_run_prints_its_result_as_json(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--backend", "lokky"), "--backend must be one of loky, threading, sequential, dask, ray (got 'lokky')"),
+        (("--backend", "lokky"), "--backend must be one of loky, sequential, dask, ray (got 'lokky')"),
         (("--methods", "npoo"), "unknown implementation 'npoo' (did you mean 'npo' or"),
         (("--tasks", "author"), "unknown task 'author' (did you mean 'authors'?)"),
     ],
 )
 def test_bench_says_what_it_does_not_know(run: Callable[..., Done], arguments: tuple[str, ...], message: str) -> None:
     done = run("bench", *arguments, root=False)
+    assert done.code == 2
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("batch-size=-1", "batch_size must be at least 1 (got -1)"),
+        ("steps=0", "steps must be at least 1 (got 0)"),
+        ("learning_rate=nan", "learning_rate must be a number above 0 (got nan)"),
+    ],
+)
+def test_run_refuses_numbers_that_make_no_sense(run: Callable[..., Done], value: str, message: str) -> None:
+    done = run("run", "npo", "-p", value, root=False)
     assert done.code == 2
     assert message in done.err
 

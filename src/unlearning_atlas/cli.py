@@ -327,6 +327,18 @@ def schema(
             print(path.relative_to(catalog.root))
 
 
+def _check_range(name: str, text: str) -> None:
+    """Refuse numbers that no method can work with, before minutes are spent on training."""
+    try:
+        number = float(text)
+    except ValueError:
+        return  # the implementation says what form the value must have
+    if name in ("steps", "batch_size") and number < 1:
+        _fail(f"{name} must be at least 1 (got {text})", 2)
+    if name == "learning_rate" and not 0 < number < float("inf"):
+        _fail(f"learning_rate must be a number above 0 (got {text})", 2)
+
+
 @contextmanager
 def _installed() -> Iterator[None]:
     """Say what to install when the lab, or what it needs for a Hugging Face model, is missing."""
@@ -367,6 +379,8 @@ def run(
         if not equals:
             _fail(f"--hyperparameter needs NAME=VALUE (got {text!r})", 2)
         values[name.strip().replace("-", "_")] = value.strip()
+    for name, value in values.items():
+        _check_range(name, value)
     from unlearning_atlas.terminal import progress_bar, show_run
 
     try:

@@ -34,9 +34,11 @@ def read(file: Path) -> list[dict[str, Any]]:
     """
     try:
         results: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["results"]
+        if not all({"seed", "key"} <= result.keys() for result in results):
+            raise KeyError("seed")
     except FileNotFoundError:
         return []
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise ValueError(
             f"{file}: not a file of measurements; delete it, and 'unlearning-atlas bench' measures it again"
         ) from None

@@ -98,8 +98,8 @@ def start(path: str, task: Task) -> tuple[Start, Task]:
     size = model.get_input_embeddings().weight.shape[0]
     if size < len(task.tokenizer):
         raise ValueError(
-            f"{path}: its vocabulary of {size} is too small for the task's {len(task.tokenizer)} words, and it has no "
-            "tokenizer of its own"
+            f"{path}: its vocabulary of {size} is too small for the task's {len(task.tokenizer)} words; take a larger "
+            "model, or one with a tokenizer that fits it"
         )
     return Start(str(folder), _content(folder), fresh, LEARNING_RATE, STEPS, BATCH_SIZE), task
 
