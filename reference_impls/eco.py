@@ -13,8 +13,10 @@ Which variant this is, and how it differs:
    not say where a prompt ends.
 3. sigma is searched like any other value; the authors optimise it by zeroth-order steps towards how far a retrained
    model's answers are taken to be.
-4. Every dimension is corrupted; the authors also corrupt the first few only. The noise is drawn once for each position,
-   so that the same prompt always gives the same answer.
+4. Every token is corrupted, in every dimension; the authors' code takes the tokens that a second classifier picks, or
+   without one all but the last, of the prompt alone while generating, and one dimension or all of them.
+5. The noise is drawn once for each position, so that the same prompt always gives the same answer; the authors' code
+   draws it anew for every call.
 """
 
 from dataclasses import dataclass

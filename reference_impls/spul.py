@@ -9,10 +9,13 @@ every prompt and make the frozen model forget,
 
 Which variant this is, and how it differs:
 
-1. The neutral target is a refusal; the authors, who classify text, take a neutral label.
+1. The neutral target is a refusal; the authors' code, which classifies text, draws the label "neutral" or "unknown".
 2. Means run over the scored tokens, those of the divergence too; the authors sum over an answer's and divide by texts.
-3. The vectors are trained as they are; the authors produce them with a small network.
+3. The vectors start as those of random tokens and are trained as they are; the authors produce them with a small
+   network.
 4. In the model's input the vectors take the places of padding tokens put before the text, whose logits are dropped.
+5. AdamW at a constant rate without weight decay; the authors warm up, decay the rate along a cosine and the weights by
+   0.001, and clip gradients.
 """
 
 from dataclasses import dataclass
