@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from unlearning_atlas.exports import Comparison
+    from unlearning_atlas.literature import Literature
     from unlearning_atlas.measurements import Board
-    from unlearning_atlas.models import Axis, Benchmark, Entry, Method, Metric  # noqa: F401  (named in strings)
+    from unlearning_atlas.models import Axis, Benchmark, Entry, Method, Metric, OpenProblem, Survey  # noqa: F401  (named in strings)
     from unlearning_atlas.papers import Paper
 
     E_co = TypeVar("E_co", bound=Entry, covariant=True)
@@ -44,6 +45,7 @@ class MethodFacets(TypedDict, total=False):
     target: Terms
     modality: Terms
     benchmark: Terms
+    survey: Terms
     implementation: Terms
 
 
@@ -62,6 +64,21 @@ class MetricFacets(TypedDict, total=False):
 
     role: Terms
     group: Terms
+
+
+class SurveyFacets(TypedDict, total=False):
+    """What surveys can be asked for."""
+
+    form: Terms
+    modality: Terms
+
+
+class OpenProblemFacets(TypedDict, total=False):
+    """What open problems can be asked for: entries that bear on them."""
+
+    method: Terms
+    benchmark: Terms
+    metric: Terms
 
 
 class _Store:
@@ -88,7 +105,7 @@ class _Store:
         """Return the full entry, parsed once."""
         if id_ not in self.entries:
             if id_ not in self.number:
-                raise UnknownNameError(f"{self.kind[:-1]}", id_, self.number)
+                raise UnknownNameError(singular(self.kind), id_, self.number)
             from unlearning_atlas.models import ENTRY_MODELS
 
             # The body was validated when the index was compiled, and is validated again here: it is cheap.
@@ -116,7 +133,7 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
         """Return an entry. Raises UnknownNameError, a KeyError, with the ids that come close."""
         entry: E_co = self._store.entry(id_)
         if not self._mask >> self._store.number[id_] & 1:
-            raise UnknownNameError(f"{self._kind[:-1]} in this selection", id_, self)
+            raise UnknownNameError(f"{singular(self._kind)} in this selection", id_, self)
         return entry
 
     def __contains__(self, id_: object) -> bool:
@@ -163,7 +180,7 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
     def _any_of(self, facet: str, terms: object) -> int:
         masks = self._store.masks
         if facet not in masks:
-            raise UnknownNameError(f"facet of {self._kind}", facet, masks)
+            raise UnknownNameError(f"facet of {self._kind.replace('_', ' ')}", facet, masks)
         mask = 0
         for term in [terms] if isinstance(terms, str) or not isinstance(terms, Iterable) else terms:
             if not isinstance(term, str) or term not in masks[facet]:
@@ -272,6 +289,33 @@ class Metrics(Collection["Metric"]):
         return self._where(facets)
 
 
+class Surveys(Collection["Survey"]):
+    """The surveys and position papers. ``methods.where(survey=id)`` gives what one is known to cover."""
+
+    __slots__ = ()
+    _kind = "surveys"
+
+    def where(self, **facets: Unpack[SurveyFacets]) -> Self:
+        """Return the surveys for which every given facet holds, as :meth:`Methods.where` does for methods."""
+        return self._where(facets)
+
+
+class OpenProblems(Collection["OpenProblem"]):
+    """The open problems of the field."""
+
+    __slots__ = ()
+    _kind = "open_problems"
+
+    def where(self, **facets: Unpack[OpenProblemFacets]) -> Self:
+        """Return the open problems for which every given facet holds, as :meth:`Methods.where` does for methods."""
+        return self._where(facets)
+
+
+def singular(kind: str) -> str:
+    """Return what one entry of a kind is called: ``"open problem"`` for ``"open_problems"``."""
+    return kind[:-1].replace("_", " ")
+
+
 class Taxonomy(Mapping[str, "Axis"]):
     """The axes by name, each parsed when it is asked for."""
 
@@ -309,7 +353,8 @@ class Taxonomy(Mapping[str, "Axis"]):
 class Atlas:
     """The loaded catalog.
 
-    ``methods``, ``benchmarks`` and ``metrics`` hold entries by id, ``papers`` by BibTeX key, ``taxonomy`` axes by name.
+    ``methods``, ``benchmarks``, ``metrics``, ``surveys`` and ``open_problems`` hold entries by id, ``papers`` and
+    ``literature`` go by BibTeX key, ``taxonomy`` holds axes by name.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -317,10 +362,12 @@ class Atlas:
         self.methods = Methods(self)
         self.benchmarks = Benchmarks(self)
         self.metrics = Metrics(self)
+        self.surveys = Surveys(self)
+        self.open_problems = OpenProblems(self)
         self.taxonomy = Taxonomy(self._index)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(ids)} {kind}" for kind, ids in self._index.ids.items())
+        counts = ", ".join(f"{len(ids)} {kind.replace('_', ' ')}" for kind, ids in self._index.ids.items())
         return f"<Atlas: {counts}>"
 
     @property
@@ -336,6 +383,13 @@ class Atlas:
         from unlearning_atlas.papers import read_papers
 
         return read_papers(self.root)
+
+    @cached_property
+    def literature(self) -> Mapping[str, Literature]:
+        """What each paper of the bibliography is to the catalog, by BibTeX key."""
+        from unlearning_atlas.literature import survey_literature
+
+        return survey_literature(self)
 
     @cached_property
     def measured(self) -> dict[str, Board]:
@@ -360,7 +414,13 @@ class Atlas:
     @property
     def collections(self) -> dict[str, Collection[Entry]]:
         """Every collection of entries by kind."""
-        return {"methods": self.methods, "benchmarks": self.benchmarks, "metrics": self.metrics}
+        return {
+            "methods": self.methods,
+            "benchmarks": self.benchmarks,
+            "metrics": self.metrics,
+            "surveys": self.surveys,
+            "open_problems": self.open_problems,
+        }
 
     def compare(self, *ids: str) -> Comparison:
         """Set methods side by side. Raises UnknownNameError for an unknown id and ValueError for fewer than two."""

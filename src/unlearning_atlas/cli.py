@@ -53,6 +53,8 @@ class Kind(StrEnum):
     methods = "methods"
     benchmarks = "benchmarks"
     metrics = "metrics"
+    surveys = "surveys"
+    open_problems = "open_problems"
 
 
 class ReportFormat(StrEnum):
@@ -108,6 +110,9 @@ def list_(
     implementation: Annotated[Facet, _facet("faithful, simplified or none.")] = None,
     knowledge: Annotated[Facet, _facet("For benchmarks: fictitious or real.")] = None,
     metric: Annotated[Facet, _facet("For benchmarks: a metric they use.")] = None,
+    survey: Annotated[Facet, _facet("For methods: a survey that is known to cover them.")] = None,
+    method: Annotated[Facet, _facet("For open problems: a method that bears on them.")] = None,
+    form: Annotated[Facet, _facet("For surveys: survey or position.")] = None,
     role: Annotated[Facet, _facet("For metrics: measure or attack.")] = None,
     group: Annotated[Facet, _facet("For metrics: their group.")] = None,
     kind: Annotated[Kind, typer.Option(help="What to list.")] = Kind.methods,
@@ -126,6 +131,7 @@ def list_(
         **{"family": family, "paradigm": paradigm, "access_level": access_level, "objective": objective},
         **{"intervention": intervention, "target": target, "modality": modality, "benchmark": benchmark},
         **{"implementation": implementation, "knowledge": knowledge, "metric": metric, "role": role, "group": group},
+        **{"survey": survey, "method": method, "form": form},
     }
     atlas = _load(root)
     entries: Collection[Any] = atlas.collections[kind.value]
@@ -147,6 +153,8 @@ _COLUMNS = {
     "methods": ("family", "access_level", "benchmarks", "implementation"),
     "benchmarks": ("paradigm", "target", "knowledge"),
     "metrics": ("role", "group"),
+    "surveys": ("form", "scope"),
+    "open_problems": ("question",),
 }
 
 
@@ -166,12 +174,12 @@ def _table(atlas: Atlas, kind: str, entries: Collection[Any]) -> None:
         )
     total = len(atlas.collections[kind])
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    _say(f"{len(entries)} of {total} {kind}")
+    _say(f"{len(entries)} of {total} {kind.replace('_', ' ')}")
 
 
 @app.command()
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A method, benchmark or metric.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An entry of any kind.")],
     kind: Annotated[Kind | None, typer.Option(help="When two kinds share the id.")] = None,
     as_json: AsJson = False,
     root: Root = None,

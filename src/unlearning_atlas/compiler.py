@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from unlearning_atlas.catalog import read_catalog, walk_terms
 from unlearning_atlas.faults import CatalogError
 from unlearning_atlas.index import FACETS, assemble
-from unlearning_atlas.models import Benchmark, Method, Metric
+from unlearning_atlas.models import Benchmark, Method, Metric, OpenProblem, Survey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from unlearning_atlas.models import Entry
@@ -68,6 +69,8 @@ def record(entry: Entry) -> dict[str, Any]:
             "target": entry.target,
             "modality": entry.modality,
             "benchmarks": entry.benchmarks,
+            # A survey is credited only with what is known to stand in it.
+            "surveys": tuple(item.survey for item in entry.surveys if item.status == "seen"),
             "implementation": entry.implementation.status if entry.implementation else "none",
             "relations": [(link.type, link.target) for link in entry.relations],
             "superseded_by": entry.superseded_by,
@@ -82,5 +85,24 @@ def record(entry: Entry) -> dict[str, Any]:
             "metrics": entry.metrics,
             "superseded_by": entry.superseded_by,
         }
-    assert isinstance(entry, Metric)
-    return common | {"role": entry.role, "group": entry.group, "superseded_by": entry.superseded_by}
+    if isinstance(entry, Metric):
+        return common | {"role": entry.role, "group": entry.group, "superseded_by": entry.superseded_by}
+    if isinstance(entry, Survey):
+        return common | {
+            "form": entry.form,
+            "scope": entry.scope,
+            "modality": entry.modality,
+            "superseded_by": entry.superseded_by,
+        }
+    assert isinstance(entry, OpenProblem)
+    return common | {
+        "question": entry.question,
+        "methods": _once(attempt.methods for attempt in entry.attempts),
+        "benchmarks": _once(attempt.benchmarks for attempt in entry.attempts),
+        "metrics": _once(attempt.metrics for attempt in entry.attempts),
+        "superseded_by": entry.superseded_by,
+    }
+
+
+def _once(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(id_ for ids in groups for id_ in ids))

@@ -1,7 +1,7 @@
 """The catalog as one typed graph, for networkx and for the formats other tools read.
 
-Nodes are named ``kind:id`` and carry ``kind`` and ``label``; the kinds are axis, term, method, benchmark, metric, paper
-and implementation. Edges carry ``type`` (also their key):
+Nodes are named ``kind:id`` and carry ``kind`` and ``label``; the kinds are axis, term, method, benchmark, metric,
+survey, open_problem, paper and implementation. Edges carry ``type`` (also their key):
 
 =================  =========================================================
 ``is_a``           a term → the term above it, or its axis
@@ -11,6 +11,7 @@ an axis' name      a method, benchmark or metric → its term
 ``introduced_by``  an entry → its paper
 ``cites``          an entry → another paper that its evidence names
 ``covered_by``     a method → a survey; ``status`` says if seen or inferred
+``bears_on``       a method, benchmark or metric → an open problem
 ``implements``     an implementation → its method
 ``superseded_by``  an entry → the entry that replaces it
 a relation's type  a method → another (extends, combines, fixes, attacks, reduces-to, variant-of)
@@ -23,7 +24,7 @@ import json
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.catalog import walk_terms
-from unlearning_atlas.models import Benchmark, Entry, Method, Metric
+from unlearning_atlas.models import Benchmark, Entry, Method, OpenProblem
 from unlearning_atlas.references import walk
 
 if TYPE_CHECKING:
@@ -73,16 +74,18 @@ def _edges_of(node: str, entry: Entry) -> Iterator[Edge]:
         for link in entry.relations:
             yield node, f"method:{link.target}", {"type": link.type}
         for coverage in entry.surveys:
-            yield node, f"paper:{coverage.survey}", {"type": "covered_by", "status": coverage.status}
+            yield node, f"survey:{coverage.survey}", {"type": "covered_by", "status": coverage.status}
     if isinstance(entry, Benchmark):
         for metric in entry.metrics:
             yield node, f"metric:{metric}", {"type": "measured_by"}
-    assert isinstance(entry, (Method, Benchmark, Metric))
+    if isinstance(entry, OpenProblem):
+        bearing = {(ref.to, value) for _, ref, value in walk(entry) if ref.to in ("methods", "benchmarks", "metrics")}
+        yield from ((f"{kind[:-1]}:{id_}", node, {"type": "bears_on"}) for kind, id_ in sorted(bearing))
     met = {entry.paper_key}
-    for loc, ref, value in walk(entry):
+    for _, ref, value in walk(entry):
         if ref.to == "term":
             yield node, f"term:{ref.axis}/{value}", {"type": ref.axis}
-        elif ref.to == "source" and "://" not in value and value not in met and loc[0] != "surveys":
+        elif ref.to == "source" and "://" not in value and value not in met:
             met.add(value)
             yield node, f"paper:{value}", {"type": "cites"}
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHIPPED = "index.jsonl"
-SOURCES = ("taxonomy", "catalog/methods", "catalog/benchmarks", "catalog/metrics")
+SOURCES = (
+    *("taxonomy", "catalog/methods", "catalog/benchmarks", "catalog/metrics", "catalog/surveys"),
+    "catalog/open_problems",
+)
 """The folders whose files the index is compiled from."""
 
 
@@ -31,6 +34,7 @@ FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
         **{axis: (axis, axis, ()) for axis in ("family", "paradigm", "access_level", "objective", "intervention")},
         **{axis: (axis, axis, ()) for axis in ("target", "modality")},
         "benchmark": ("benchmarks", "benchmarks", ()),
+        "survey": ("surveys", "surveys", ()),
         "implementation": ("implementation", "", ("faithful", "simplified", "none")),
     },
     "benchmarks": {
@@ -39,6 +43,12 @@ FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
         "metric": ("metrics", "metrics", ()),
     },
     "metrics": {"role": ("role", "", ("measure", "attack")), "group": ("group", "metric_group", ())},
+    "surveys": {"form": ("form", "", ("survey", "position")), "modality": ("modality", "modality", ())},
+    "open_problems": {
+        "method": ("methods", "methods", ()),
+        "benchmark": ("benchmarks", "benchmarks", ()),
+        "metric": ("metrics", "metrics", ()),
+    },
 }
 """Kind of entry to its facets, each with the record's column, the axis or kind of entry its values belong to, or else
 the values themselves."""

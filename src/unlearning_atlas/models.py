@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 class Ref:
     """Marks a string that names something else.
 
-    ``to`` is ``"term"``, ``"paper"``, ``"source"`` (a BibTeX key or a web address) or a kind of entry (``"methods"``,
-    ``"benchmarks"``, ``"metrics"``). For a term, ``axis`` names the taxonomy file's axis, ``under`` the term whose
+    ``to`` is ``"term"``, ``"paper"``, ``"source"`` (a BibTeX key or a web address) or a kind of entry. For a term, ``axis`` names the taxonomy file's axis, ``under`` the term whose
     subtree it must lie in, and ``leaf`` asks for a term without children.
     """
 
-    to: Literal["term", "paper", "source", "methods", "benchmarks", "metrics"]
+    to: Literal["term", "paper", "source", "methods", "benchmarks", "metrics", "surveys"]
     axis: str = ""
     under: str = ""
     leaf: bool = False
@@ -73,6 +72,7 @@ Scalar = str | bool | int | float
 MethodId = Annotated[Id, Ref("methods")]
 BenchmarkId = Annotated[Id, Ref("benchmarks")]
 MetricId = Annotated[Id, Ref("metrics")]
+SurveyId = Annotated[Id, Ref("surveys")]
 
 FamilyTerm = Annotated[Id, Ref("term", axis="family", leaf=True)]
 ParadigmTerm = Annotated[Id, Ref("term", axis="paradigm")]
@@ -104,6 +104,9 @@ class Sourced(Model):
         description="'verified' only if the source was opened and says this; 'unverified' otherwise."
     )
     checked: Day | None = Field(None, description="When it was read there, as YYYY-MM-DD; needed for 'verified'.")
+    audited: Day | None = Field(
+        None, description="When a random sample had it read once more, by other eyes; written by 'audit --record'."
+    )
     note: Prose | None = Field(None, description="What a reader must know to trust or doubt it.")
 
 
@@ -198,7 +201,7 @@ class Cost(Model):
 class Coverage(Model):
     """A survey that covers the method."""
 
-    survey: PaperKey = Field(description="The survey's BibTeX key.")
+    survey: SurveyId = Field(description="The survey's id, which is its BibTeX key.")
     status: Literal["seen", "inferred"] = Field(
         description="'seen': the method is known to stand in the survey; 'inferred': it is our placement in its tree."
     )
@@ -378,6 +381,54 @@ class Metric(Entry):
     variants: tuple[Variant, ...] = Field((), description="Disagreeing definitions in use.")
 
 
+class Statement(Sourced):
+    """Something that a paper says."""
+
+    text: Prose = Field(description="What it says, in one or two sentences of our own.")
+
+
+class Survey(Entry):
+    """A survey or a position paper: one file in ``catalog/surveys/``, named by its BibTeX key.
+
+    Which methods it covers stands with the methods, as ``surveys``.
+    """
+
+    kind: ClassVar[str] = "surveys"
+    required_evidence: ClassVar[tuple[str, ...]] = ("paper", "introduced", "form", "scope")
+
+    form: Literal["survey", "position"] = Field(
+        description="'survey': sorts the work of others; 'position': argues for a view."
+    )
+    scope: Line = Field(description="What it covers.")
+    modality: tuple[ModalityTerm, ...] = Field(min_length=1, description="Which kinds of model it covers.")
+    definition: Equation | None = Field(None, description="How it defines unlearning, as an objective.")
+    statements: tuple[Statement, ...] = Field((), description="What it says, each with where it stands.")
+
+
+class Attempt(Model):
+    """What has been tried on an open problem, and which entries bear on it."""
+
+    text: Prose = Field(description="What was tried and what came of it, in one or two sentences.")
+    source: SourceRef | None = Field(None, description="Who says so; absent: the judgement of the catalog's editors.")
+    place: Line | None = Field(None, description="Where in the source.")
+    methods: tuple[MethodId, ...] = Field((), description="Methods that bear on it.")
+    benchmarks: tuple[BenchmarkId, ...] = Field((), description="Benchmarks that bear on it.")
+    metrics: tuple[MetricId, ...] = Field((), description="Metrics and attacks that bear on it.")
+
+
+class OpenProblem(Entry):
+    """A question that the field has not answered: one file in ``catalog/open_problems/``.
+
+    ``paper`` is a paper that poses it, ``introduced`` the month of that paper.
+    """
+
+    kind: ClassVar[str] = "open_problems"
+
+    question: Line = Field(description="The question in one sentence.")
+    posed_by: tuple[Statement, ...] = Field(min_length=1, description="Who names it, and how.")
+    attempts: tuple[Attempt, ...] = Field((), description="What has been tried, with the entries that bear on it.")
+
+
 class Term(Model):
     """A term of an axis, with its narrower terms."""
 
@@ -387,6 +438,8 @@ class Term(Model):
     source: SourceRef | None = Field(None, description="Whose distinction it is; absent: our own.")
     place: Line | None = Field(None, description="Where in the source.")
     status: Status | None = Field(None, description="Whether the source was read for this; needed with a source.")
+    strengths: tuple[Remark, ...] = Field((), description="What speaks for what belongs here.")
+    limitations: tuple[Remark, ...] = Field((), description="When and how what belongs here fails.")
     children: tuple[Term, ...] = Field((), description="Narrower terms.")
 
 
@@ -401,5 +454,5 @@ class Axis(Model):
     terms: tuple[Term, ...] = Field(min_length=1, description="The tree of terms, broadest first.")
 
 
-ENTRY_MODELS: dict[str, type[Entry]] = {model.kind: model for model in (Method, Benchmark, Metric)}
+ENTRY_MODELS: dict[str, type[Entry]] = {model.kind: model for model in (Method, Benchmark, Metric, Survey, OpenProblem)}
 """Kind of entry (the folder's name below ``catalog/``) to its model."""

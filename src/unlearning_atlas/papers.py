@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FILE = "catalog/references.bib"
 SHIPPED = "papers.json"
 
+TRIAGE = ("method", "benchmark", "attack", "analysis", "survey", "application")
+"""What a paper without an entry can be waiting as."""
+
 _STOP_WORDS = frozenset(
     """
     a an and are as at by can do does for from how in into is it its of on or s the their to toward towards via we what
@@ -30,7 +33,11 @@ _STOP_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One record of the bibliography. ``bibtex`` is the record as it stands in the file."""
+    """One record of the bibliography. ``bibtex`` is the record as it stands in the file.
+
+    ``code`` is the address of the authors' code as far as known, ``month`` the month of the first version (1 to 12).
+    ``triage`` says what a paper that has no entry yet would be, one of :data:`TRIAGE`; it stands in ``keywords``.
+    """
 
     key: str
     title: str
@@ -40,6 +47,9 @@ class Paper:
     arxiv: str
     doi: str
     url: str
+    code: str
+    month: int | None
+    triage: str
     bibtex: str
 
     @property
@@ -81,6 +91,10 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
             what = f"no {' and no '.join(missing)}"
         elif not re.fullmatch("[0-9]{4}", fields["year"]):
             what = f"year {fields['year']!r} is not a number of four digits"
+        elif fields.get("month") and not re.fullmatch("[1-9]|1[0-2]", fields["month"]):
+            what = f"month {fields['month']!r} is not a number from 1 to 12"
+        elif fields.get("keywords") and fields["keywords"] not in TRIAGE:
+            what = f"keywords {fields['keywords']!r} is none of {', '.join(TRIAGE)}"
         elif not all(_natural(name) for name in _names(fields["author"])):
             what = "an author without a name"
         else:
@@ -106,6 +120,9 @@ def _paper(entry: Entry, fields: dict[str, str]) -> Paper:
         arxiv=arxiv,
         doi=fields.get("doi", ""),
         url=url,
+        code=fields.get("code", ""),
+        month=int(fields["month"]) if fields.get("month") else int(arxiv[2:4]) if _DATED.match(arxiv) else None,
+        triage=fields.get("keywords", ""),
         bibtex=(entry.raw or "").strip(),
     )
 
@@ -133,8 +150,11 @@ def mint_key(authors: tuple[str, ...], title: str, year: int) -> str:
 
 def first_year(paper: Paper) -> int:
     """Return the year of the first public version: the arXiv id's, or the year of publication."""
-    return 2000 + int(paper.arxiv[:2]) if re.match(r"[0-9]{4}\.", paper.arxiv) else paper.year
+    return 2000 + int(paper.arxiv[:2]) if _DATED.match(paper.arxiv) else paper.year
 
+
+_DATED = re.compile(r"[0-9]{4}\.")
+"""The beginning of an arXiv id since 2007: two digits of the year, two of the month."""
 
 _WITHOUT_DECOMPOSITION = str.maketrans(
     {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ß": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "ı": "i"}

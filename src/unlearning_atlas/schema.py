@@ -17,7 +17,7 @@ FOLDER = "catalog/schema"
 
 def schemas(catalog: Catalog) -> dict[str, str]:
     """Return the text of every schema by its file, relative to the data's root."""
-    models: dict[str, type[Model]] = {kind[:-1]: model for kind, model in ENTRY_MODELS.items()}
+    models: dict[str, type[Model]] = {kind[:-1].replace("_", "-"): model for kind, model in ENTRY_MODELS.items()}
     models["axis"] = Axis
     return {f"{FOLDER}/{name}.schema.json": _schema(name, model, catalog) for name, model in models.items()}
 

@@ -12,7 +12,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from unlearning_atlas.models import Benchmark, Entry, Method, Metric
+from unlearning_atlas.atlas import singular
+from unlearning_atlas.models import Benchmark, Entry, Method, Metric, OpenProblem, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,15 +26,19 @@ if TYPE_CHECKING:
 
 def describe(atlas: Atlas, kind: str, entry: Entry) -> Group:
     """Return an entry in full: facts, equation, remarks, relations and what stands behind them."""
-    parts: list[RenderableType] = [Rule(f"{entry.name} ({kind[:-1]} {entry.id})", align="left")]
+    parts: list[RenderableType] = [Rule(f"{entry.name} ({singular(kind)} {entry.id})", align="left")]
     parts.append(_block(entry.summary))
     if isinstance(entry, Method):
         parts += _method(atlas, entry)
     elif isinstance(entry, Benchmark):
         parts += _benchmark(atlas, entry)
-    else:
-        assert isinstance(entry, Metric)
+    elif isinstance(entry, Metric):
         parts += _metric(atlas, entry)
+    elif isinstance(entry, Survey):
+        parts += _survey(atlas, entry)
+    else:
+        assert isinstance(entry, OpenProblem)
+        parts += _open_problem(entry)
     verified = sum(evidence.status == "verified" for evidence in entry.evidence)
     parts.append(_lines("Evidence", (_evidence(entry, number) for number in range(len(entry.evidence)))))
     parts.append(Text(f"{verified} of {len(entry.evidence)} items of evidence are verified.", style="dim"))
@@ -145,6 +150,31 @@ def _metric(atlas: Atlas, metric: Metric) -> Iterable[RenderableType]:
     yield _lines("Failure modes", (remark.text.strip() for remark in metric.failure_modes))
     users = atlas.benchmarks.where(metric=metric.id)
     yield _lines("Benchmarks that use it", [", ".join(users)] if users else [])
+
+
+def _survey(atlas: Atlas, survey: Survey) -> Iterable[RenderableType]:
+    paper = survey.paper
+    yield _facts(
+        {
+            "Paper": f"{paper.title} ({paper.citation}{f', {paper.venue}' if paper.venue else ''})",
+            "Link": paper.url,
+            "Form": survey.form,
+            "Scope": survey.scope,
+        }
+    )
+    if survey.definition:
+        yield _lines("Definition of unlearning", [survey.definition.latex.strip()])
+    yield _lines("What it says", (f"{item.text.strip()} ({item.status})" for item in survey.statements))
+    covered = atlas.methods.where(survey=survey.id)
+    yield _lines("Methods known to stand in it", [", ".join(covered)] if covered else [])
+
+
+def _open_problem(problem: OpenProblem) -> Iterable[RenderableType]:
+    yield _facts({"Question": problem.question})
+    yield _lines("Posed by", (f"{item.source}: {item.text.strip()} ({item.status})" for item in problem.posed_by))
+    for attempt in problem.attempts:
+        ids = ", ".join((*attempt.methods, *attempt.benchmarks, *attempt.metrics))
+        yield _lines("What has been tried", [attempt.text.strip(), *([f"see {ids}"] if ids else [])])
 
 
 def _block(text: str, indent: int = 0) -> RenderableType:

@@ -39,9 +39,23 @@ def _check_orphans(catalog: Catalog) -> Iterator[Problem]:
     used = {value for _, _, value in _paper_references(catalog)}
     if catalog.faults:
         return  # an entry that could not be read may be the one that cites it
-    for key in papers:
-        if key not in used:
+    for key, paper in papers.items():
+        if key not in used and not paper.triage:
             yield Problem(f"nothing cites {key!r}", line=lines[key], file=FILE)
+
+
+def _check_triage(catalog: Catalog) -> Iterator[Problem]:
+    papers, lines, _ = catalog.bibliography
+    owner = {
+        entry.paper_key: f"{kind}/{id_}"
+        for kind, entries in catalog.entries.items()
+        if kind != "open_problems"
+        for id_, entry in entries.items()
+    }
+    for key, paper in papers.items():
+        if paper.triage and key in owner:
+            message = f"{key}: keywords = {{{paper.triage}}}, but {owner[key]} is its entry"
+            yield Problem(message, line=lines[key], file=FILE)
 
 
 def _paper_references(catalog: Catalog) -> Iterator[tuple[str, tuple[str | int, ...], str]]:
@@ -75,6 +89,11 @@ def _check_arxiv(catalog: Catalog) -> Iterator[Problem]:
         elif paper.arxiv and first_year(paper) > paper.year:
             message = f"{key}: published {paper.year}, before its arXiv id {paper.arxiv}"
             yield Problem(message, tip="check year and eprint", line=lines[key], file=FILE)
+        years = [int(year) for year in re.findall(r"\b(?:19|20)[0-9]{2}\b", paper.venue)]
+        # Proceedings may appear in the year after the conference, never before it.
+        if years and not max(years) <= paper.year <= max(years) + 1:
+            message = f"{key}: published {paper.year}, but the venue is {paper.venue!r}"
+            yield Problem(message, tip="write the year of the venue", line=lines[key], file=FILE)
 
 
 def _check_bib_order(catalog: Catalog) -> Iterator[Problem]:
@@ -184,15 +203,22 @@ RULES = (
     Rule(
         "bibtex-orphan",
         "catalog",
-        "Every record is cited somewhere.",
+        "Every record is cited somewhere, or waits for an entry.",
         _check_orphans,
-        "cite it in an entry, or remove the record",
+        "cite it in an entry, or say with 'keywords' what entry it waits for",
+    ),
+    Rule(
+        "bibtex-triage",
+        "catalog",
+        "Only papers without an entry say what they wait for.",
+        _check_triage,
+        "remove 'keywords' from the record",
     ),
     Rule("bibtex-twice", "catalog", "One paper has one record.", _check_same_paper, "keep one"),
     Rule(
         "bibtex-arxiv",
         "catalog",
-        "arXiv ids look like one and are not younger than the paper.",
+        "arXiv ids look like one, and arXiv id, year and venue agree.",
         _check_arxiv,
         "correct it",
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unlearning_atlas.faults import did_you_mean, listing, suggest
 from unlearning_atlas.lint.engine import Loc, Problem, Rule, Subject
 from unlearning_atlas.lint.tex import tex_problem
-from unlearning_atlas.models import Method, Metric, Sourced
+from unlearning_atlas.models import Benchmark, Method, Metric, Sourced
 from unlearning_atlas.references import fields, models
 
 if TYPE_CHECKING:
@@ -146,9 +146,12 @@ def _check_introduced(subject: Subject) -> Iterator[Problem]:
     paper = subject.catalog.bibliography[0].get(subject.entry.paper_key)
     if paper and (match := re.match(r"([0-9]{2})([0-9]{2})\.", paper.arxiv)):
         month = f"20{match[1]}-{match[2]}"
-        if subject.entry.introduced > month:
+        if subject.entry.introduced > month and subject.kind != "open_problems":
             message = f"introduced {subject.entry.introduced} is later than its paper's arXiv id {paper.arxiv}"
             yield Problem(message, ("introduced",), f'write "{month}", or the month of an earlier version')
+    if paper and int(subject.entry.introduced[:4]) > paper.year:
+        message = f"introduced {subject.entry.introduced} is later than its paper, published {paper.year}"
+        yield Problem(message, ("introduced",), "write the month of the first public version")
 
 
 def _check_relations(subject: Subject) -> Iterator[Problem]:
@@ -177,6 +180,54 @@ def _check_results(subject: Subject) -> Iterator[Problem]:
             yield Problem(
                 f"{result.value} is outside the range of {result.metric}: {span}", ("reported_results", number, "value")
             )
+
+
+_KEPT_ON_DATA = frozenset({"nll-on-retain", "activation-anchoring", "preference-on-retain"})
+"""Terms of the retain side that are computed on data to be kept."""
+_INSIDE = frozenset({"weights", "activations"})
+"""What nobody can change who sees no more of the model than its scores; terms below count as well."""
+
+
+def _check_agreement(subject: Subject) -> Iterator[Problem]:
+    """Look for fields of one method, or of a method and what it names, that can't both be true."""
+    method, catalog = subject.entry, subject.catalog
+    if not isinstance(method, Method):
+        return
+    needs, retain = method.needs, set(method.objective.retain)
+    if needs.retain_set == needs.extra_data == "none" and (term := next(iter(sorted(retain & _KEPT_ON_DATA)), "")):
+        yield Problem(
+            f"keeps the rest by {term!r} but needs no data for it",
+            ("needs", "retain_set"),
+            "name the data it needs, or correct objective.retain",
+        )
+    terms = catalog.terms.get("intervention", {})
+    changed = {name for term in method.intervention if term in terms for name in (term, *terms[term][1])}
+    # Where the weights stay, the model itself is the reference.
+    if "kl-to-reference" in retain and needs.reference_model == "none" and "weights" in changed:
+        tip = "name the reference model it needs, or correct objective.retain"
+        yield Problem("keeps the rest by 'kl-to-reference' but needs no reference", ("needs", "reference_model"), tip)
+    if set(method.access_level) <= {"logits", "text-api"}:
+        for number, term in enumerate(method.intervention):
+            if term in terms and _INSIDE & {term, *terms[term][1]}:
+                what = f"changes {term!r} with no more access than {listing(method.access_level)}"
+                yield Problem(what, ("intervention", number), "correct access_level or intervention")
+    if "text-api" in method.access_level and len(method.access_level) == 1 and "output-logits" in method.intervention:
+        tip = "correct access_level or intervention"
+        yield Problem("changes 'output-logits' through a text API", ("intervention",), tip)
+    for number, id_ in enumerate(method.benchmarks):
+        benchmark = catalog.entries["benchmarks"].get(id_)
+        if isinstance(benchmark, Benchmark) and not set(benchmark.modality) & set(method.modality):
+            what = f"reports on {id_!r}, whose modality is {listing(benchmark.modality)}"
+            yield Problem(f"{what}, not {listing(method.modality)}", ("benchmarks", number), "correct one of the two")
+    for number, result in enumerate(method.reported_results):
+        if result.benchmark not in method.benchmarks:
+            what = f"a number on {result.benchmark!r}, which 'benchmarks' does not name"
+            yield Problem(what, ("reported_results", number, "benchmark"), "name the benchmark in both, or in neither")
+    met: dict[str, int] = {}
+    for number, link in enumerate(method.relations):
+        if met.setdefault(link.target, number) != number:
+            what = f"a second relation to {link.target!r}: {link.type} besides {method.relations[met[link.target]].type}"
+            yield Problem(what, ("relations", number, "target"), "keep the one that says most")
 
 
 def _check_implementation(subject: Subject) -> Iterator[Problem]:
@@ -247,6 +298,13 @@ RULES = (
         "A reported value lies in its metric's range.",
         _check_results,
         "check the number, its unit and the metric",
+    ),
+    Rule(
+        "agreement",
+        "entry",
+        "What a method needs, changes, reports and relates to can all be true at once.",
+        _check_agreement,
+        "correct one of the two",
     ),
     Rule(
         "implementation",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from unlearning_atlas.loading import Document
 
-SCHEMA_OF = {"methods": "method", "benchmarks": "benchmark", "metrics": "metric"}
+SCHEMA_OF = {kind: kind[:-1].replace("_", "-") for kind in ENTRY_MODELS}
 """Kind of entry to the name of its JSON Schema."""
 
 
