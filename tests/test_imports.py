@@ -22,10 +22,10 @@ LAYERS = (
     ("loading",),
     ("papers",),
     ("catalog",),
-    ("index", "schema", "lint"),
+    ("index", "schema", "lint", "audit"),
     ("compiler",),
     ("atlas",),
-    ("graph", "exports"),
+    ("graph", "exports", "literature"),
     ("pages", "terminal"),
     ("site",),
     ("cli",),
@@ -34,7 +34,7 @@ LAYERS = (
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # A facade hands work down by a late import: the atlas offers graph, tables and comparisons as its own methods, the
 # index compiles itself when it is stale. Only inside a function, so importing stays one-way.
-LATE = {("atlas", "graph"), ("atlas", "exports"), ("index", "compiler")}
+LATE = {("atlas", "graph"), ("atlas", "exports"), ("atlas", "literature"), ("index", "compiler")}
 
 
 def modules_after(code: str, root: Path) -> set[str]:

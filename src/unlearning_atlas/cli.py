@@ -335,6 +335,56 @@ def schema(
             print(path.relative_to(catalog.root))
 
 
+@app.command()
+def audit(
+    sample: Annotated[int, typer.Option(help="How many claims to draw.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Decides which.", min=0)] = 0,
+    record: Annotated[
+        Path | None, typer.Option(help="Carry the outcomes of a filled worksheet into the entries.", metavar="FILE")
+    ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(help="With --record: the day of the check.", metavar="YYYY-MM-DD", show_default="today"),
+    ] = None,
+    root: Root = None,
+) -> None:
+    """Draw a random sample of claims with their sources, to be checked by a person; or record what came of it."""
+    from datetime import UTC, date, datetime
+
+    from unlearning_atlas import audit as audit_
+    from unlearning_atlas.catalog import read_catalog
+    from unlearning_atlas.files import find_root
+
+    folder = _root(root) or find_root()
+    if record is None:
+        print(audit_.worksheet(audit_.draw(read_catalog(folder), sample, seed), seed), end="")
+        return
+    try:
+        when = date.fromisoformat(day) if day else datetime.now(UTC).date()
+        kept, outcomes, changed = audit_.record(folder, record.read_text("utf-8"), when.isoformat())
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    rate = audit_.error_rate(outcomes)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    _say(f"{counts}; error rate {'unknown' if rate is None else f'{rate:.0%}'}")
+    _say(f"{len(changed)} entries changed; the worksheet is kept in {kept.relative_to(folder)}")
+
+
+@app.command()
+def coverage(as_json: AsJson = False, root: Root = None) -> None:
+    """Count what the catalog covers: papers by kind, entries by leaf and term, evidence by status."""
+    from unlearning_atlas.literature import counts
+
+    found = counts(_load(root))
+    if as_json:
+        _print_json(found)
+        return
+    for heading, rows in found.items():
+        print(heading.replace("_", " "))
+        for label, value in rows.items():
+            print(f"  {label:<42}{' of '.join(map(str, value)) if isinstance(value, list) else value:>12}")
+
+
 def _check_range(name: str, text: str) -> None:
     """Refuse numbers that no method can work with, before minutes are spent on training."""
     try:

@@ -61,3 +61,40 @@ def coverage(literature: Mapping[str, Literature]) -> dict[str, tuple[int, int]]
         total[kind] += 1
         covered[kind] += bool(item.entries)
     return {kind: (covered[kind], total[kind]) for kind in sorted(total, key=lambda kind: -total[kind])}
+
+
+def counts(atlas: Atlas) -> dict[str, dict[str, int | list[int]]]:
+    """Count the catalog, under one heading for each thing that is counted.
+
+    Entries by kind, papers with an entry of all of their kind, methods by term of each axis, evidence by status, public
+    code, reported results, and relations by type.
+    """
+    from unlearning_atlas.catalog import walk_terms
+
+    found: dict[str, dict[str, int | list[int]]] = {
+        "entries": {kind.replace("_", " "): len(entries) for kind, entries in atlas.collections.items()},
+        "papers with an entry": {kind: list(pair) for kind, pair in coverage(atlas.literature).items()},
+    }
+    facets = atlas.methods.facets()
+    for name, axis in atlas.taxonomy.items():
+        if name in facets:
+            found[f"methods by {name}"] = {
+                "  " * len(above) + term.id: facets[name][term.id] for term, above in walk_terms(axis.terms)
+            }
+    entries = [entry for collection in atlas.collections.values() for entry in collection.values()]
+    found["evidence"] = dict(Counter(item.status for entry in entries for item in entry.evidence).most_common())
+    methods = list(atlas.methods.values())
+    code = [code for method in methods for code in method.code]
+    found["public code of methods"] = {
+        "official": sum(item.official for item in code),
+        "ports": sum(not item.official for item in code),
+        "deviations from the paper": sum(len(item.deviations) for item in code),
+    }
+    results = [result for method in methods for result in method.reported_results]
+    found["reported results"] = {
+        "numbers": len(results),
+        "of them read in the source": sum(result.status == "verified" for result in results),
+        "methods with a number": sum(bool(method.reported_results) for method in methods),
+    }
+    found["relations"] = dict(Counter(link.type for method in methods for link in method.relations).most_common())
+    return found

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class Ref:
     """Marks a string that names something else.
 
-    ``to`` is ``"term"``, ``"paper"``, ``"source"`` (a BibTeX key or a web address) or a kind of entry. For a term, ``axis`` names the taxonomy file's axis, ``under`` the term whose
-    subtree it must lie in, and ``leaf`` asks for a term without children.
+    ``to`` is ``"term"``, ``"paper"``, ``"source"`` (a BibTeX key or a web address) or a kind of entry. For a term,
+    ``axis`` names the taxonomy file's axis, ``under`` the term whose subtree it must lie in, and ``leaf`` asks for a
+    term without children.
     """
 
     to: Literal["term", "paper", "source", "methods", "benchmarks", "metrics", "surveys"]

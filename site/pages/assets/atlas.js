@@ -1,4 +1,4 @@
-// What the pages gain with a script: typeset equations and a table of methods that can be narrowed. They read without it.
+// What the pages gain with a script: typeset equations and tables that can be narrowed. They read without it.
 (() => {
   "use strict";
   // The theme's own idea of the site's root goes stale after an instant navigation; this file's address does not.
@@ -37,8 +37,9 @@
 
   function narrow() {
     const form = document.getElementById("facets");
-    const table = document.getElementById("all-methods");
+    const table = document.getElementById(form?.dataset.table);
     if (!form || !table || !form.hidden) return;
+    const { noun } = form.dataset;
     const rows = [...table.tBodies[0].rows].map((row) => ({
       row,
       terms: new Set(row.dataset.terms.split(" ")),
@@ -57,7 +58,7 @@
         shown += fits;
       }
       for (const select of selects) select.parentElement.classList.toggle("chosen", select.value !== "");
-      output.textContent = shown === rows.length ? `${shown} methods` : `${shown} of ${rows.length} methods`;
+      output.textContent = shown === rows.length ? `${shown} ${noun}` : `${shown} of ${rows.length} ${noun}`;
     }
 
     function remember() {

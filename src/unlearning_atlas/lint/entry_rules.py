@@ -226,7 +226,9 @@ def _check_agreement(subject: Subject) -> Iterator[Problem]:
     met: dict[str, int] = {}
     for number, link in enumerate(method.relations):
         if met.setdefault(link.target, number) != number:
-            what = f"a second relation to {link.target!r}: {link.type} besides {method.relations[met[link.target]].type}"
+            what = (
+                f"a second relation to {link.target!r}: {link.type} besides {method.relations[met[link.target]].type}"
+            )
             yield Problem(what, ("relations", number, "target"), "keep the one that says most")
 
 

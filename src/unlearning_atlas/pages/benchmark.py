@@ -42,6 +42,8 @@ def _body(view: View, benchmark: Benchmark) -> Iterable[list[str]]:
         narrowed = tag("p", "See them ", view.filtered("in the table", "benchmark", benchmark.id), ".", class_="quiet")
         named = parts.reporting(view, users, "benchmarks", benchmark.id)
         yield section("Methods that report on it", "methods", named, narrowed)
+    problems = view.atlas.open_problems.where(benchmark=benchmark.id)
+    yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
 
 
 def _splits(benchmark: Benchmark) -> Html:

@@ -53,6 +53,7 @@ def _counts(view: View) -> Html:
         (len(built), "with runnable code", "methods/"),
         (len(atlas.benchmarks), "benchmarks", "benchmarks/"),
         (len(atlas.metrics), "metrics and attacks", "metrics/"),
+        (len(atlas.literature), "papers", "literature/"),
         (f"{read}%", "of the evidence read in the source", "about/#evidence"),
     ]
     cells = (tag("li", tag("a", tag("b", str(n)), " ", what, href=Html(f"{view.up}{to}"))) for n, what, to in shown)

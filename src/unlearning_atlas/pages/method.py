@@ -59,6 +59,8 @@ def _body(view: View, method: Method) -> Iterable[list[str]]:
     if method.reported_results:
         yield section("Reported results", "results", theirs, parts.results(view, method.reported_results))
     yield section("Surveys", "surveys", _surveys(view, method))
+    problems = view.atlas.open_problems.where(method=method.id)
+    yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
 
 
 def _needs(method: Method) -> Iterable[tuple[str, str]]:
@@ -111,6 +113,6 @@ def _surveys(view: View, method: Method) -> Html:
     seen = tag("span", "seen there", class_="ink")
     inferred = tag("span", "inferred", class_="pencil")
     return bullets(
-        join([view.source(item.survey), seen if item.status == "seen" else inferred, item.note or ""], " ")
+        join([view.entry("surveys", item.survey), seen if item.status == "seen" else inferred, item.note or ""], " ")
         for item in method.surveys
     )

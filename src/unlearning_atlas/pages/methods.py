@@ -62,6 +62,7 @@ def _row(view: View, method: Method) -> Html:
 
 def _terms(view: View, method: Method, status: str) -> set[str]:
     held = {f"benchmark:{id_}" for id_ in method.benchmarks} | {f"implementation:{status}"}
+    held |= {f"survey:{item.survey}" for item in method.surveys if item.status == "seen"}
     for axis in _AXES:
         value = getattr(method, axis)
         terms = (*value.forget, *value.retain) if axis == "objective" else (value,) if axis == "family" else value
@@ -81,6 +82,8 @@ def _form(view: View) -> Html:
     names = view.survey.names["benchmarks"]
     used = [(id_, names[id_], count) for id_, count in counts["benchmark"].items() if count]
     selects.append(_select("Benchmark", "benchmark", used))
+    covering = [(id_, view.survey.names["surveys"][id_], count) for id_, count in counts["survey"].items() if count]
+    selects.append(_select("Stands in survey", "survey", covering))
     made = [(id_, label, counts["implementation"][id_]) for id_, label in IMPLEMENTATIONS.items()]
     selects.append(_select("Implementation", "implementation", made))
     search = tag("input", type="search", name="text", placeholder="Name, paper, term …", autocomplete="off")
@@ -90,6 +93,8 @@ def _form(view: View) -> Html:
         *selects,
         tag("p", tag("output", f"{len(view.atlas.methods)} methods"), tag("button", "Clear", type="reset")),
         id="facets",
+        data_table="all-methods",
+        data_noun="methods",
         hidden=True,
     )
 

@@ -51,6 +51,8 @@ def _body(view: View, metric: Metric) -> Iterable[list[str]]:
         yield section("Benchmarks that use it", "benchmarks", tag("p", view.entries("benchmarks", users)))
     reported = view.survey.numbers.get(("metrics", metric.id), ())
     yield section("Methods that report it", "methods", parts.reporting(view, reported, "metrics", metric.id))
+    problems = view.atlas.open_problems.where(metric=metric.id)
+    yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
 
 
 def render_all(view: View) -> str:

@@ -24,17 +24,18 @@ from unlearning_atlas.pages.view import FOLDERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from unlearning_atlas.models import Entry, Equation, PublicCode, Remark, Result, Sourced
+    from unlearning_atlas.models import Entry, Equation, PublicCode, Remark, Result, Sourced, Statement
     from unlearning_atlas.pages.view import View
 
 _NAMED = 100
 """How many methods a page names before the rest becomes a number."""
 
 
-def status(status: str, checked: str | None = None) -> Html:
+def status(status: str, checked: str | None = None, audited: str | None = None) -> Html:
     """Return the mark of evidence: ink for what was read in the source, pencil for what was not."""
     if status == "verified":
-        return tag("span", f"read {checked}" if checked else "read", class_="ink")
+        again = f", and again {audited}" if audited else ""
+        return tag("span", f"read {checked}{again}" if checked else "read", class_="ink")
     return tag("span", "unverified", class_="pencil")
 
 
@@ -47,24 +48,35 @@ def where(view: View, sourced: Sourced) -> Html:
 
 def standing(view: View, sourced: Sourced) -> Html:
     """Return where something stands and whether it was read there, with what must be known about it."""
-    parts = [where(view, sourced), status(sourced.status, sourced.checked)]
+    parts = [where(view, sourced), status(sourced.status, sourced.checked, sourced.audited)]
     if sourced.note:
         parts.append(tag("span", sourced.note, class_="note"))
     return join(parts, " ")
 
 
-def _remark(view: View, remark: Remark) -> Html:
-    if remark.source is None:
+def said(view: View, text: str, source: str | None, place: str | None) -> Html:
+    """Return a sentence with who says so."""
+    if source is None:
         who = tag("span", "editors’ judgement", class_="who")
     else:
-        place = f", {remark.place}" if remark.place else ""
-        who = tag("span", view.source(remark.source), place, class_="who")
-    return join([remark.text, who], " ")
+        who = tag("span", view.source(source), f", {place}" if place else "", class_="who")
+    return join([text, who], " ")
 
 
 def remarks(view: View, found: Iterable[Remark]) -> Html:
     """Return remarks, each with who says so."""
-    return bullets((_remark(view, remark) for remark in found), "remarks")
+    return bullets((said(view, remark.text, remark.source, remark.place) for remark in found), "remarks")
+
+
+def statements(view: View, found: Iterable[Statement]) -> Html:
+    """Return what papers say, each with where it stands and whether it was read there."""
+    return bullets((join([item.text, tag("br"), standing(view, item)]) for item in found), "remarks")
+
+
+def entries_of(view: View, kind: str, ids: Iterable[str]) -> Html:
+    """Return links to entries in a paragraph, or nothing when there are none."""
+    found = [*ids]
+    return tag("p", view.entries(kind, found)) if found else Html("")
 
 
 def equation(found: Equation | None) -> list[str]:
@@ -135,7 +147,13 @@ def evidence(view: View, entry: Entry) -> list[str]:
         basis = tag("span", "our conclusion from it", class_="note") if item.basis == "derived" else ""
         note = tag("span", item.note, class_="note") if item.note else ""
         place = join([part for part in (where(view, item), basis, note) if part], " ")
-        rows.append([", ".join(dict.fromkeys(map(_field, item.supports))), place, status(item.status, item.checked)])
+        rows.append(
+            [
+                ", ".join(dict.fromkeys(map(_field, item.supports))),
+                place,
+                status(item.status, item.checked, item.audited),
+            ]
+        )
     share = tag(
         "p",
         f"{verified} of {total} {'item was' if total == 1 else 'items were'} read in the source. ",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unlearning_atlas.pages import parts as shared
 from unlearning_atlas.pages.markup import Html, document, escape, heading, join, tag
 from unlearning_atlas.pages.view import anchor
 
@@ -49,6 +50,10 @@ def _term(view: View, axis: str, term: Term) -> Html:
         _credit(view, term),
         tag("p", term.definition),
     ]
+    for label, found in (("Speaks for it", term.strengths), ("Speaks against it", term.limitations)):
+        if found:
+            parts.append(tag("p", label, class_="weighing"))
+            parts.append(shared.remarks(view, found))
     if term.children:
         parts.append(tag("ul", *(_term(view, axis, child) for child in term.children)))
     elif members and (axis == "family" or kind == "metrics"):

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from unlearning_atlas.atlas import Atlas
     from unlearning_atlas.models import Axis, Entry, Link, Method
 
-FOLDERS = {"methods": "Method", "benchmarks": "Benchmark", "metrics": "Metric"}
+FOLDERS = {
+    "methods": "Method",
+    "benchmarks": "Benchmark",
+    "metrics": "Metric",
+    "surveys": "Survey",
+    "open_problems": "Open problem",
+}
 """Kind of entry, which is also its folder on the site, to what one of it is called."""
 
 _REPOSITORY = re.compile(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$")
@@ -56,6 +62,25 @@ class Survey:
                 found["benchmarks", result.benchmark][id_] += 1
                 found["metrics", result.metric][id_] += 1
         return found
+
+    @cached_property
+    def covered_by(self) -> dict[tuple[str, str], list[str]]:
+        """(Survey, "seen" or "inferred") → the methods it covers in that way."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for id_, method in self.atlas.methods.items():
+            for item in method.surveys:
+                found[item.survey, item.status].append(id_)
+        return dict(found)
+
+    @cached_property
+    def posed_by(self) -> dict[str, list[str]]:
+        """Survey → the open problems that name it among those who pose them."""
+        found = defaultdict(list)
+        for id_, problem in self.atlas.open_problems.items():
+            named = {item.source for item in problem.posed_by} | {problem.paper_key}
+            for survey in sorted(named & set(self.atlas.surveys)):
+                found[survey].append(id_)
+        return dict(found)
 
     @cached_property
     def names(self) -> dict[str, dict[str, str]]:
