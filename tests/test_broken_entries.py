@@ -24,6 +24,7 @@ AUTHORS = "catalog/benchmarks/authors-bench.yaml"
 TRUTH = "catalog/metrics/truth-score.yaml"
 GAP = "catalog/metrics/privacy-gap.yaml"
 BIB = "catalog/references.bib"
+PROBLEM = "catalog/open_problems/relearning-holds.yaml"
 PARADIGMS = "taxonomy/paradigms.yaml"
 NEW = "catalog/methods/new.yaml"
 LINE = "# yaml-language-server: $schema=../schema/method.schema.json\n"
@@ -152,6 +153,13 @@ TYPES: list[Row] = [
 ]  # fmt: skip
 
 MEANING: list[Row] = [
+    ("keeps by data it does not need", B, "retain_set: optional", "retain_set: ⌖none", "agreement", "keeps the rest by 'nll-on-retain' but needs no data", "name the data"),
+    ("keeps near a reference it does not need", A, "retain: [no-retain-term]", "retain: [kl-to-reference]", "agreement", "needs no reference", "name the reference model", (22, 20)),
+    ("weights through a text API", A, "access_level: [weights-and-gradients]", "access_level: [text-api]", "agreement", "changes 'all-weights' with no more access than text-api", "correct", (15, 16)),
+    ("two relations to one method", B, "    note: the same gradient, weighted\n    source: rivers2024beta\n", "    note: the same gradient, weighted\n    source: rivers2024beta\n  - type: combines\n    target: ⌖alpha-ascent\n", "agreement", "combines besides extends", "keep the one"),
+    ("younger than its paper", AUTHORS, 'introduced: "2022-06"', 'introduced: ⌖"2023-06"', "introduced", "later than its paper, published 2022", "first public version"),
+    ("survey that is not there", B, "survey: moss2025survey", "survey: ⌖moss2025surveys", "reference", "no entry 'moss2025surveys' in surveys (did you mean 'moss2025survey'?)", "add that entry"),
+    ("open problem that nobody poses", PROBLEM, "posed_by:\n  - source: moss2025survey\n    place: section 8\n    status: unverified\n    text: It names relearning as the hardest test.", "posed_by: ⌖[]", "", "posed_by", ""),
     ("unknown term", A, "family: gradient", "family: ⌖gradeint", "reference", "unknown family term 'gradeint-based' (did you mean 'gradient-based'", "allowed: gradient-based"),
     ("term that has narrower ones", A, "family: gradient-based", "family: ⌖direct-fine-tuning", "reference", "'direct-fine-tuning' can't stand here", "allowed: gradient-based"),
     ("term of the other side", A, "forget: [gradient-ascent]", "forget: [⌖nll-on-retain]", "reference", "term 'nll-on-retain' can't stand here", "gradient-ascent"),
@@ -205,6 +213,11 @@ BIBTEX: list[Row] = [
     ("BibTeX key that does not follow", BIB, "author = {Field, Ann},", "author = {Meadow, Ann},", "bibtex-key", "'field2022authors' does not follow", "call it meadow2022authors", "@inproceedings"),
     ("BibTeX nobody cites", BIB, "@article{moss", "⌖@misc{lane2020other,\n  title = {Other},\n  author = {Lane, Al},\n  year = {2020}\n}\n\n@article{moss", "bibtex-orphan", "nothing cites 'lane2020other'", "cite it"),
     ("BibTeX bad arXiv id", BIB, "eprint = {2402.01234}", "eprint = {2402.1}", "bibtex-arxiv", "'2402.1' is not an arXiv id", "correct", "@misc{rivers"),
+    ("BibTeX month in words", BIB, "month = {5}", "month = {may}", "bibtex", "month 'may' is not a number", "", "@misc{stone2026"),
+    ("BibTeX unknown triage", BIB, "keywords = {attack}", "keywords = {deep learning}", "bibtex", "is none of method, benchmark", "", "@misc{stone2026"),
+    ("BibTeX triage of a paper with an entry", BIB, "year = {2022}", "year = {2022},\n  keywords = {method}", "bibtex-triage", "is its entry", "remove 'keywords'", "@inproceedings"),
+    ("BibTeX venue of another year", BIB, "Invented Conference", "Invented Conference 2020", "bibtex-arxiv", "published 2022, but the venue is", "year of the venue", "@inproceedings"),
+    ("BibTeX venue after the paper", BIB, "Invented Conference", "Invented Conference 2023", "bibtex-arxiv", "published 2022, but the venue is", "year of the venue", "@inproceedings"),
     ("BibTeX older than its arXiv id", BIB, "year = {2023},", "year = {2022},", "bibtex-arxiv", "published 2022, before its arXiv id 2301.00001", "check year and eprint", "@misc{stone2023"),
 ]  # fmt: skip
 
@@ -295,6 +308,21 @@ def test_an_axis_that_entries_need_is_gone(small: Root, how: str) -> None:
 def records(small: Root) -> list[str]:
     """Return the records of the bibliography, in order."""
     return small.text(BIB).strip().split("\n\n")
+
+
+def test_what_two_entries_say_must_agree(small: Root) -> None:
+    small.edit(AUTHORS, "modality: [text]", "modality: [vision-language]")
+    faults = small.faults()
+    assert [(fault.file, fault.rule) for fault in faults] == [(A, "agreement"), (B, "agreement")]
+    assert "reports on 'authors-bench', whose modality is vision-language, not text" in faults[0].message
+
+
+def test_a_number_on_a_benchmark_that_is_not_named(small: Root) -> None:
+    small.edit(B, "benchmarks: [authors-bench, hazard-bench]", "benchmarks: [hazard-bench]")
+    small.edit(B, "benchmarks.authors-bench, ", "")
+    fault = only(small.faults(), "agreement")
+    assert (fault.file, fault.line, fault.column) == (B, *small.find(B, "authors-bench\n    split"))
+    assert "a number on 'authors-bench', which 'benchmarks' does not name" in fault.message
 
 
 def test_bibtex_out_of_order(small: Root) -> None:

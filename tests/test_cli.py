@@ -68,6 +68,10 @@ def test_list_as_json(run: Callable[..., Done], small_root: Path) -> None:
         (("--access-level", "text-api"), []),
         (("--kind", "benchmarks", "--metric", "truth-score", "--knowledge", "fictitious"), ["authors-bench"]),
         (("--kind", "metrics", "--role", "attack"), ["relearning-attack"]),
+        (("--survey", "moss2025survey"), ["beta-preference"]),
+        (("--kind", "surveys", "--form", "survey"), ["moss2025survey"]),
+        (("--kind", "open_problems", "--method", "gamma-steer"), ["relearning-holds"]),
+        (("--kind", "open_problems", "--method", "alpha-ascent"), []),
         (("--sort", "introduced", "--reverse"), ["gamma-steer", "beta-preference", "alpha-ascent"]),
     ],
 )
@@ -194,7 +198,7 @@ def test_schema(run: Callable[..., Done], small_root: Path) -> None:
     done = run("schema", "--check")
     assert done.code == 1
     assert "run 'unlearning-atlas schema'" in done.err
-    assert len(run("schema").out.splitlines()) == 4
+    assert len(run("schema").out.splitlines()) == 6
     assert run("schema", "--check").code == 0
     assert (small_root / "catalog/schema/method.schema.json").is_file()
 

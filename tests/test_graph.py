@@ -34,7 +34,7 @@ def expected(root: Path) -> set[tuple[str, str, str]]:
     for file in (root / "taxonomy").glob("*.yaml"):
         axis = yaml.safe_load(file.read_text())
         terms(axis["axis"], axis["terms"], f"axis:{axis['axis']}")
-    for kind in ("methods", "benchmarks", "metrics"):
+    for kind in ("methods", "benchmarks", "metrics", "surveys", "open_problems"):
         for file in (root / "catalog" / kind).glob("*.yaml"):
             entry = yaml.safe_load(file.read_text())
             node = f"{kind[:-1]}:{entry['id']}"
@@ -49,11 +49,14 @@ def expected(root: Path) -> set[tuple[str, str, str]]:
             if kind == "methods":
                 edges |= {(node, f"benchmark:{id_}", "evaluated_on") for id_ in entry["benchmarks"]}
                 edges |= {(node, f"method:{link['target']}", link["type"]) for link in entry.get("relations", [])}
-                edges |= {(node, f"paper:{s['survey']}", "covered_by") for s in entry.get("surveys", [])}
+                edges |= {(node, f"survey:{s['survey']}", "covered_by") for s in entry.get("surveys", [])}
                 if "implementation" in entry:
                     edges.add((f"implementation:{entry['id']}", node, "implements"))
             if kind == "benchmarks":
                 edges |= {(node, f"metric:{id_}", "measured_by") for id_ in entry["metrics"]}
+            for attempt in entry.get("attempts", []):
+                for bearing in ("methods", "benchmarks", "metrics"):
+                    edges |= {(f"{bearing[:-1]}:{id_}", node, "bears_on") for id_ in attempt.get(bearing, [])}
             if "superseded_by" in entry:
                 edges.add((node, f"{kind[:-1]}:{entry['superseded_by']}", "superseded_by"))
             sources = set(re.findall(r"source: ([a-z]+[0-9]{4}[a-z0-9]+)$", file.read_text(), re.M))
@@ -67,7 +70,10 @@ def test_edges(small_root: Path) -> None:
     assert {(s, t, data["type"]) for s, t, data in graph.edges(data=True)} == expected(small_root)
     assert all(key == data["type"] for _, _, key, data in graph.edges(keys=True, data=True))
     kinds = {data["kind"] for _, data in graph.nodes(data=True)}
-    assert kinds == {"axis", "term", "method", "benchmark", "metric", "paper", "implementation"}
+    assert kinds == {
+        *("axis", "term", "method", "benchmark", "metric"),
+        *("survey", "open_problem", "paper", "implementation"),
+    }
     assert all(data["label"] for _, data in graph.nodes(data=True)), "no node was made by an edge alone"
 
 

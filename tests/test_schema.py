@@ -16,7 +16,13 @@ from unlearning_atlas.catalog import read_catalog
 if TYPE_CHECKING:
     from tests.conftest import Root
 
-KINDS = {"methods": "method", "benchmarks": "benchmark", "metrics": "metric"}
+KINDS = {
+    "methods": "method",
+    "benchmarks": "benchmark",
+    "metrics": "metric",
+    "surveys": "survey",
+    "open_problems": "open-problem",
+}
 
 
 def test_the_schemas_are_fresh(checkout: Path) -> None:
@@ -24,12 +30,13 @@ def test_the_schemas_are_fresh(checkout: Path) -> None:
 
 
 def test_a_new_term_makes_them_stale_and_writing_makes_them_fresh(small: Root) -> None:
-    assert len(schema.write(read_catalog(small.path))) == 4
+    assert len(schema.write(read_catalog(small.path))) == 6
     assert schema.write(read_catalog(small.path)) == []
     small.edit("taxonomy/modalities.yaml", "id: code", "id: program-code")
     assert schema.stale(read_catalog(small.path)) == [
         "catalog/schema/method.schema.json",
         "catalog/schema/benchmark.schema.json",
+        "catalog/schema/survey.schema.json",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from unlearning_atlas.pages import FOLDERS
 from unlearning_atlas.site import build
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ VOID = frozenset("area base br col embed hr img input link meta source track wbr
 def _make_checkout(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "mkdocs.yml", folder)
-    generated = ("methods", "benchmarks", "metrics", "measured", "index.md", "taxonomy.md")
+    generated = (*FOLDERS, "measured", "index.md", "taxonomy.md", "literature.md")
     shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
     return folder
 

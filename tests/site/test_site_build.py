@@ -20,6 +20,7 @@ import pytest
 
 import unlearning_atlas
 from unlearning_atlas import site
+from unlearning_atlas.pages import FOLDERS
 from unlearning_atlas.site import SiteError, build, write_pages
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_every_entry_and_every_overview_is_built(built: Path) -> None:
         for id_ in entries:
             assert (built / kind / id_ / "index.html").is_file()
         assert (built / kind / "index.html").is_file()
-    for page in ("index.html", "taxonomy/index.html", "about/index.html", "404.html"):
+    for page in ("index.html", "taxonomy/index.html", "literature/index.html", "about/index.html", "404.html"):
         assert (built / page).is_file()
 
 
@@ -103,7 +104,7 @@ def test_every_file_that_the_style_of_equations_names_is_there(built: Path) -> N
 @pytest.mark.slow
 def test_pages_of_entries_are_light(built: Path) -> None:
     heavy = {}
-    for path in (path for kind in ("methods", "benchmarks", "metrics") for path in built.glob(f"{kind}/*/index.html")):
+    for path in (path for kind in FOLDERS for path in built.glob(f"{kind}/*/index.html")):
         html = re.sub(r'(?s)<details class="quote".*?</details>', "", path.read_text("utf-8"))
         if len(html.encode()) > LIMIT:
             heavy[str(path)] = len(html.encode())

@@ -149,7 +149,7 @@ def _check_introduced(subject: Subject) -> Iterator[Problem]:
         if subject.entry.introduced > month and subject.kind != "open_problems":
             message = f"introduced {subject.entry.introduced} is later than its paper's arXiv id {paper.arxiv}"
             yield Problem(message, ("introduced",), f'write "{month}", or the month of an earlier version')
-    if paper and int(subject.entry.introduced[:4]) > paper.year:
+    elif paper and int(subject.entry.introduced[:4]) > paper.year:
         message = f"introduced {subject.entry.introduced} is later than its paper, published {paper.year}"
         yield Problem(message, ("introduced",), "write the month of the first public version")
 
@@ -214,9 +214,12 @@ def _check_agreement(subject: Subject) -> Iterator[Problem]:
     if "text-api" in method.access_level and len(method.access_level) == 1 and "output-logits" in method.intervention:
         tip = "correct access_level or intervention"
         yield Problem("changes 'output-logits' through a text API", ("intervention",), tip)
+    known = catalog.terms.get("modality", {}).keys()
     for number, id_ in enumerate(method.benchmarks):
         benchmark = catalog.entries["benchmarks"].get(id_)
-        if isinstance(benchmark, Benchmark) and not set(benchmark.modality) & set(method.modality):
+        if not isinstance(benchmark, Benchmark) or not {*benchmark.modality, *method.modality} <= known:
+            continue
+        if not set(benchmark.modality) & set(method.modality):
             what = f"reports on {id_!r}, whose modality is {listing(benchmark.modality)}"
             yield Problem(f"{what}, not {listing(method.modality)}", ("benchmarks", number), "correct one of the two")
     for number, result in enumerate(method.reported_results):
