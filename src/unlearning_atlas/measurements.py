@@ -61,17 +61,20 @@ class Measured:
     """As :class:`unlearning_atlas.lab.runner.Row`, in plain data."""
     runs: tuple[dict[str, Any], ...] = ()
     """The results the rows are from: curve, cost, hyper-parameters and versions; none for a baseline."""
+    seeds: tuple[int, ...] = ()
+    """The seed of each row."""
 
     def average(self, key: str) -> float:
         """Return the mean over the seeds of a score or, failing that, of a metric. Raises KeyError."""
-        return mean(self._values(key))
+        return mean(self.values(key))
 
     def spread(self, key: str) -> float:
         """Return half the distance between the largest and the smallest value over the seeds."""
-        values = self._values(key)
+        values = self.values(key)
         return (max(values) - min(values)) / 2
 
-    def _values(self, key: str) -> list[float]:
+    def values(self, key: str) -> list[float]:
+        """Return the value of each seed of a score or, failing that, of a metric. Raises KeyError."""
         return [float(row[key] if key in row else row["metrics"][key]) for row in self.rows]
 
     @cached_property
@@ -125,13 +128,17 @@ def boards(root: Path) -> dict[str, Board]:
         if not shared:
             continue
         baselines = {
-            name: Measured(name, place.name, tuple(result["rows"][name] for result in shared))
+            name: Measured(name, place.name, tuple(result["rows"][name] for result in shared), seeds=_seeds(shared))
             for name in BASELINE_NAMES
         }
         methods = {}
         for file in sorted(place.glob("*.json")):
             if file.stem != BASELINES and (results := read(file)):
                 rows = tuple(result["row"] for result in results)
-                methods[file.stem] = Measured(file.stem, place.name, rows, tuple(results))
+                methods[file.stem] = Measured(file.stem, place.name, rows, tuple(results), _seeds(results))
         found[place.name] = Board(place.name, baselines, methods)
     return found
+
+
+def _seeds(results: list[dict[str, Any]]) -> tuple[int, ...]:
+    return tuple(result["seed"] for result in results)

@@ -92,7 +92,14 @@ Need = Literal["required", "optional", "none"]
 class Model(BaseModel):
     """Base of all models: strict, frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        defer_build=True,
+        # What is written out names every field; what is read in may leave some out.
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Sourced(Model):

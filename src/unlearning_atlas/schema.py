@@ -19,11 +19,14 @@ def schemas(catalog: Catalog) -> dict[str, str]:
     """Return the text of every schema by its file, relative to the data's root."""
     models: dict[str, type[Model]] = {kind[:-1].replace("_", "-"): model for kind, model in ENTRY_MODELS.items()}
     models["axis"] = Axis
-    return {f"{FOLDER}/{name}.schema.json": _schema(name, model, catalog) for name, model in models.items()}
+    return {
+        f"{FOLDER}/{name}.schema.json": written(name, model.model_json_schema(by_alias=True), catalog)
+        for name, model in models.items()
+    }
 
 
-def _schema(name: str, model: type[Model], catalog: Catalog) -> str:
-    schema = model.model_json_schema(by_alias=True)
+def written(name: str, schema: dict[str, Any], catalog: Catalog) -> str:
+    """Return the text of a schema that a model has given, with its references to terms turned into enumerations."""
     _resolve(schema, catalog)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Unlearning Atlas: {name}"}
     return json.dumps(head | {key: value for key, value in schema.items() if key != "title"}, indent=2) + "\n"
