@@ -46,6 +46,7 @@ class MethodFacets(TypedDict, total=False):
     modality: Terms
     benchmark: Terms
     survey: Terms
+    without: Terms
     implementation: Terms
 
 

@@ -107,6 +107,7 @@ def list_(
     target: Annotated[Facet, _facet("What is to be forgotten.")] = None,
     modality: Annotated[Facet, _facet("Text, vision-language or code.")] = None,
     benchmark: Annotated[Facet, _facet("Benchmark that a method's authors report on.")] = None,
+    without: Annotated[Facet, _facet("What a method does not require, such as retain_set.")] = None,
     implementation: Annotated[Facet, _facet("faithful, simplified or none.")] = None,
     knowledge: Annotated[Facet, _facet("For benchmarks: fictitious or real.")] = None,
     metric: Annotated[Facet, _facet("For benchmarks: a metric they use.")] = None,
@@ -131,7 +132,7 @@ def list_(
         **{"family": family, "paradigm": paradigm, "access_level": access_level, "objective": objective},
         **{"intervention": intervention, "target": target, "modality": modality, "benchmark": benchmark},
         **{"implementation": implementation, "knowledge": knowledge, "metric": metric, "role": role, "group": group},
-        **{"survey": survey, "method": method, "form": form},
+        **{"survey": survey, "method": method, "form": form, "without": without},
     }
     atlas = _load(root)
     entries: Collection[Any] = atlas.collections[kind.value]

@@ -71,6 +71,7 @@ def record(entry: Entry) -> dict[str, Any]:
             "benchmarks": entry.benchmarks,
             # A survey is credited only with what is known to stand in it.
             "surveys": tuple(item.survey for item in entry.surveys if item.status == "seen"),
+            "without": tuple(need for need, value in entry.needs.model_dump().items() if value != "required"),
             "implementation": entry.implementation.status if entry.implementation else "none",
             "relations": [(link.type, link.target) for link in entry.relations],
             "superseded_by": entry.superseded_by,

@@ -35,6 +35,10 @@ FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
         **{axis: (axis, axis, ()) for axis in ("target", "modality")},
         "benchmark": ("benchmarks", "benchmarks", ()),
         "survey": ("surveys", "surveys", ()),
+        "without": (
+            *("without", ""),
+            ("forget_set", "retain_set", "reference_model", "auxiliary_model", "extra_data"),
+        ),
         "implementation": ("implementation", "", ("faithful", "simplified", "none")),
     },
     "benchmarks": {

@@ -89,14 +89,15 @@ def write_pages(root: Path) -> list[Path]:
     The catalog must be without faults, as :func:`build` makes sure.
     """
     from unlearning_atlas.atlas import load
-    from unlearning_atlas.pages import FOLDERS, render
+    from unlearning_atlas.pages import GENERATED, render
 
     pages = root / PAGES
     rendered = {pages / path: text for path, text in render(load(root), _repository(root))}
     changed = [path for path, text in rendered.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in changed:
         write_text(path, rendered[path])
-    gone = [path for kind in FOLDERS for path in sorted((pages / kind).rglob("*.md")) if path not in rendered]
+    there = (path for name in GENERATED for path in sorted((pages / name).rglob("*")) if path.is_file())
+    gone = [path for path in there if path not in rendered]
     for path in gone:
         path.unlink()
         if not any(path.parent.iterdir()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unlearning_atlas.pages import FOLDERS
+from unlearning_atlas.pages import GENERATED
 from unlearning_atlas.site import build
 
 if TYPE_CHECKING:
@@ -25,8 +25,13 @@ VOID = frozenset("area base br col embed hr img input link meta source track wbr
 def _make_checkout(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "mkdocs.yml", folder)
-    generated = (*FOLDERS, "measured", "index.md", "taxonomy.md", "literature.md")
-    shutil.copytree(CHECKOUT / "site" / "pages", folder / "site" / "pages", ignore=shutil.ignore_patterns(*generated))
+    pages = folder / "site" / "pages"
+    shutil.copytree(CHECKOUT / "site" / "pages", pages)
+    for name in GENERATED:
+        if (pages / name).is_dir():
+            shutil.rmtree(pages / name)
+        else:
+            (pages / name).unlink(missing_ok=True)
     return folder
 
 

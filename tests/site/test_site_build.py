@@ -146,12 +146,12 @@ def test_only_what_differs_is_written_and_what_has_gone_is_removed(site_root: Pa
         path.write_text("gone", "utf-8")
     entry = site_root / "catalog" / "metrics" / "truth-score.yaml"
     entry.write_text(entry.read_text("utf-8").replace("is the likeliest", "is the most likely"), "utf-8")
-    about = (pages / "about.md").read_bytes()
+    about = (pages / "about" / "index.md").read_bytes()
     changed = write_pages(site_root)
     assert set(changed) == {*stale, pages / "metrics" / "truth-score" / "index.md"}
     assert not stale[0].parent.exists()
     assert not stale[1].exists()
-    assert (pages / "about.md").read_bytes() == about
+    assert (pages / "about" / "index.md").read_bytes() == about
 
 
 def test_a_faulty_catalog_changes_no_page(site_root: Path) -> None:
@@ -171,9 +171,9 @@ def test_what_mkdocs_warns_of_fails_and_leaves_the_old_site(
     site_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = build(site_root)
-    about = site_root / "site" / "pages" / "about.md"
+    about = site_root / "site" / "pages" / "about" / "index.md"
     text = about.read_text("utf-8")
-    for broken in ("nowhere.md", "taxonomy.md#family--nonsense"):
+    for broken in ("nowhere.md", "../taxonomy/index.md#family--nonsense"):
         about.write_text(f"{text}\n\n[somewhere]({broken})\n", "utf-8")
         with pytest.raises(SiteError, match=re.escape(broken)):
             build(site_root)

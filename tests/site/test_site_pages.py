@@ -30,7 +30,7 @@ def test_every_entry_has_a_page_of_its_own_and_every_kind_a_table(pages: dict[st
     atlas = unlearning_atlas.load(small.path)
     expected = {f"{kind}/{id_}/index.md" for kind, entries in atlas.collections.items() for id_ in entries}
     expected |= {f"{kind}/index.md" for kind in atlas.collections}
-    expected |= {"index.md", "taxonomy.md", "literature.md", "measured/index.md"}
+    expected |= {"index.md", "taxonomy/index.md", "literature/index.md", "measured/index.md"}
     assert set(pages) == expected
 
 
@@ -107,7 +107,7 @@ def test_a_row_of_the_table_holds_its_terms_and_those_above(pages: dict[str, str
 
 
 def test_every_term_stands_on_the_taxonomy_page_and_ours_are_marked(pages: dict[str, str], small: Root) -> None:
-    page = pages["taxonomy.md"]
+    page = pages["taxonomy/index.md"]
     atlas = unlearning_atlas.load(small.path)
     for axis in atlas.taxonomy:
         assert f"{{ #{axis} }}" in page

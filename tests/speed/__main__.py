@@ -160,7 +160,7 @@ def site(folder: Path) -> None:
     for count in (100, 1_000):
         root = catalog(CHECKOUT, folder / f"site-{count}", count)
         shutil.copy(CHECKOUT / "mkdocs.yml", root / "mkdocs.yml")
-        generated = shutil.ignore_patterns("methods", "benchmarks", "metrics", "index.md", "taxonomy.md")
+        generated = shutil.ignore_patterns(*GENERATED)
         shutil.copytree(CHECKOUT / "site/pages", root / "site/pages", ignore=generated)
         code = f"from pathlib import Path; from unlearning_atlas.site import build; build(Path({str(root)!r}))"
         cpu = python(code)

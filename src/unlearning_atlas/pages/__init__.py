@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unlearning_atlas import api
+from unlearning_atlas.history import feed
 from unlearning_atlas.pages import (
     benchmark,
+    changelog,
+    client,
+    compare,
+    data,
+    find,
+    gaps,
     home,
     literature,
     measured,
@@ -18,6 +26,7 @@ from unlearning_atlas.pages import (
     open_problem,
     survey,
     taxonomy,
+    timeline,
 )
 from unlearning_atlas.pages.view import FOLDERS, Survey, View
 
@@ -25,26 +34,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from unlearning_atlas.atlas import Atlas
+    from unlearning_atlas.history import History
 
-__all__ = ["FOLDERS", "render"]
+__all__ = ["FOLDERS", "GENERATED", "render"]
+
+GENERATED = (
+    *("index.md", "find", "compare", "timeline", "taxonomy", "gaps", "measured", "literature", client.FOLDER),
+    *FOLDERS,
+)
+"""What :func:`render` writes below the pages' folder: files, and folders that hold nothing else."""
 
 
-def render(atlas: Atlas, repo_url: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path below the pages' folder, Markdown) for every generated page.
+def render(
+    atlas: Atlas, repo_url: str = "", site_url: str = "", history: History | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield (path below the pages' folder, text) for every generated page and every file that its scripts load.
 
     ``repo_url`` is the repository's address, for the links that edit an entry; without one there are no such links.
+    ``site_url`` is where the site is served, with a slash at its end, for the addresses that must be absolute.
     """
-    known = Survey(atlas, repo_url)
+    known = Survey(atlas, repo_url, site_url, history)
     yield "index.md", home.render(View(known, ""))
     below = View(known, "../")
-    yield "taxonomy.md", taxonomy.render(below)
+    yield "taxonomy/index.md", taxonomy.render(below)
+    yield "gaps/index.md", gaps.render(below)
     yield "measured/index.md", measured.render(below)
     yield "methods/index.md", methods.render(below)
+    yield "find/index.md", find.render(below)
+    yield "compare/index.md", compare.render(below)
+    yield "timeline/index.md", timeline.render(below)
     yield "benchmarks/index.md", benchmark.render_all(below)
     yield "metrics/index.md", metric.render_all(below)
     yield "surveys/index.md", survey.render_all(below)
     yield "open_problems/index.md", open_problem.render_all(below)
-    yield "literature.md", literature.render(below)
+    yield "literature/index.md", literature.render(below)
+    yield from client.render(below)
+    files = dict(api.files(atlas, site_url, history))
+    yield from files.items()
+    yield "feed.xml", feed(atlas, history, site_url)
+    sizes = {path.removeprefix(f"{api.FOLDER}/"): len(text.encode()) for path, text in files.items()}
+    yield "data/index.md", data.render(below, sizes)
+    yield "changelog/index.md", changelog.render(below)
     leaf = View(known, "../../")
     # An entry has a folder of its own, so none can take the place of a kind's table.
     yield from ((f"methods/{id_}/index.md", method.render(leaf, entry)) for id_, entry in atlas.methods.items())

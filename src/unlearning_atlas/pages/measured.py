@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from statistics import harmonic_mean
+from statistics import harmonic_mean, mean
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages.charts import Line, chart
-from unlearning_atlas.pages.markup import Html, bullets, document, escape, join, section, table, tag
+from unlearning_atlas.pages.charts import Line, Point, chart, scatter
+from unlearning_atlas.pages.markup import Html, bullets, document, escape, join, lines, section, table, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,11 +19,12 @@ _SCALE = (
     "Measured here, on a transformer of about 130,000 parameters that has learnt invented facts: it shows mechanisms "
     "and says nothing about models of billions of parameters."
 )
-_TASKS = {
+TASKS = {
     "authors": "Invented authors, asked about in questions (as TOFU does)",
     "passages": "Invented prose, learnt word by word (as MUSE does)",
     "hazard": "An invented dangerous chemistry, multiple choice (as WMDP does)",
 }
+"""Task to what it is."""
 _SCORES = ("forget", "paraphrase", "retain", "neighbour", "world")
 _ABOUT = {
     "forget": "right answers on what was to be forgotten; for prose, words rightly predicted",
@@ -45,8 +46,37 @@ def score(board: Board, measured: Measured) -> float:
     The harmonic mean of the three kept sets' accuracies x (1 - the larger distance of ``forget`` and ``paraphrase`` to
     the retrained model's), as in the search for hyper-parameters.
     """
-    kept = harmonic_mean([measured.average(name) for name in ("retain", "neighbour", "world")])
-    return kept * (1 - max(board.distance(measured, name) for name in ("forget", "paraphrase")))
+    return kept(measured) * near(board, measured)
+
+
+def kept(measured: Measured) -> float:
+    """Return the harmonic mean of the accuracies on the three kept sets."""
+    return harmonic_mean([measured.average(name) for name in ("retain", "neighbour", "world")])
+
+
+def near(board: Board, measured: Measured) -> float:
+    """Return how near the forgotten is to the retrained model's: 1 - the larger distance of forget and paraphrase."""
+    return 1 - max(board.distance(measured, name) for name in ("forget", "paraphrase"))
+
+
+def pareto(board: Board) -> set[str]:
+    """Return the methods that no other beats on both of what is kept and how near the forgotten is to retrained."""
+    places = {id_: (near(board, measured), kept(measured)) for id_, measured in board.methods.items()}
+    return {
+        id_
+        for id_, (x, y) in places.items()
+        if not any(u >= x and v >= y and (u, v) != (x, y) for u, v in places.values())
+    }
+
+
+def shown_value(measured: Measured, name: str) -> str:
+    """Return a figure as a reader sees it: a score or metric, the steps to relearn, or a cost; nothing when unknown."""
+    if name == "steps to relearn":
+        return _steps(measured)
+    if name == "seconds":
+        seconds = measured.cost(name)
+        return "" if seconds is None else f"{seconds:.1f}"
+    return _value(measured, name)
 
 
 def of_method(view: View, method: Method) -> Iterable[str]:
@@ -58,10 +88,12 @@ def of_method(view: View, method: Method) -> Iterable[str]:
     yield tag("p", f"{_SCALE} Means over {len(boards[0].methods[method.id].rows)} seeds. ", all_, ".", class_="quiet")
     for board in boards:
         measured = board.methods[method.id]
-        yield tag("h3", _TASKS.get(board.task, board.task), id=f"measured-{board.task}")
+        yield tag("h3", TASKS.get(board.task, board.task), id=f"measured-{board.task}")
         yield table(["", "Before", "After", "Retrained", "Noise floor"], _rows(board, measured), "data narrow measured")
-        yield tag("div", *_charts(board, measured), class_="charts")
+        yield tag("div", *_charts(board, measured), _beside(view, board, method), class_="charts")
         yield _settings(measured)
+    yield tag("h3", "Beside its family", id="measured-family")
+    yield _family(view, boards, method)
 
 
 def _rows(board: Board, measured: Measured) -> Iterable[Sequence[str]]:
@@ -111,6 +143,65 @@ def _charts(board: Board, measured: Measured) -> Iterable[Html]:
         Line("retrained", board.baselines["retrained"].relearning, quiet=True),
     ]
     yield chart("While relearning: the score forget", "steps of fine-tuning on the forget set", lines)
+    whole = Line("forget", _bits(measured, "forget"))
+    if whole.points:
+        rest = Line("retain", _bits(measured, "retain"))
+        other = Line("forget, retrained", _bits(board.baselines["retrained"], "forget"), quiet=True)
+        ticks = [(number, label) for number, label in enumerate(("full", *(f"{bits} bit" for bits in _BITS)))]
+        yield chart("Quantised after unlearning", "bits of a weight", [whole, rest, other], ticks=ticks)
+
+
+_BITS = ("8", "4", "3")
+
+
+def _bits(measured: Measured, name: str) -> list[tuple[float, float]]:
+    """Return (place, score) at full precision and at fewer and fewer bits, where all of them were measured."""
+    rows = [row["attacks"]["quantization"] for row in measured.rows]
+    if not all(bits in row for row in rows for bits in _BITS):
+        return []
+    found = [mean(row[bits][name] for row in rows) for bits in _BITS]
+    return [*enumerate((measured.average(name), *found))]
+
+
+def _beside(view: View, board: Board, method: Method) -> Html:
+    """Return where a method stands among those of its branch, by what it keeps and how near it is to retrained."""
+    points = [
+        Point(
+            view.survey.names["methods"].get(id_, id_),
+            near(board, board.methods[id_]),
+            kept(board.methods[id_]),
+            "" if id_ == method.id else f"{view.up}methods/{id_}/",
+            "own" if id_ == method.id else "",
+            id_ == method.id,
+        )
+        for id_ in _branch(view, method)
+        if id_ in board.methods
+    ]
+    points.sort(key=lambda point: point.kind == "own")
+    branch = view.atlas.taxonomy.label("family", view.survey.above["family"][method.family][0])
+    return scatter(f"Among: {branch}", "forgotten as retrained", "kept", points)
+
+
+def _branch(view: View, method: Method) -> Iterable[str]:
+    """Return the methods of the same branch of the tree of families."""
+    return view.atlas.methods.where(family=view.survey.above["family"][method.family][0])
+
+
+def _family(view: View, boards: Sequence[Board], method: Method) -> Html:
+    """Return a table of the leaf's members: score on each task, and what they cost on the first."""
+    members = [id_ for id_ in view.atlas.methods.where(family=method.family) if id_ in boards[0].methods]
+    rows = []
+    for id_ in sorted(members, key=lambda id_: -score(boards[0], boards[0].methods[id_])):
+        own = boards[0].methods[id_]
+        passes = [own.cost(name) for name in ("forward", "backward")]
+        name = tag("strong", view.survey.names["methods"][id_]) if id_ == method.id else view.entry("methods", id_)
+        scores = (
+            f"{score(board, board.methods[id_]):.2f}" if id_ in board.methods else "not tested" for board in boards
+        )
+        cost = f"{sum(filter(None, passes)):,.0f}" if None not in passes else ""
+        rows.append([name, *scores, _steps(own), cost, shown_value(own, "seconds")])
+    head = ["", *(f"Score, {board.task}" for board in boards), "Relearnt in", "Passes", "Seconds"]
+    return table(head, rows, "data narrow")
 
 
 def _settings(measured: Measured) -> Html:
@@ -173,9 +264,15 @@ def render(view: View) -> str:
     if "authors" in boards:
         blocks += section("What shows", "lessons", *_lessons(view, boards["authors"]))
     for board in boards.values():
-        head = ["Method", "Score", *_SCORES, "utility", "Forget quality", "PrivLeak", "Relearnt in", "Seconds"]
         blocks += section(
-            _TASKS.get(board.task, board.task), board.task, table(head, _board(view, board), "data measured")
+            TASKS.get(board.task, board.task),
+            board.task,
+            _plane(view, board),
+            _board(view, board),
+        )
+    if boards:
+        blocks += section(
+            "Not tested", "not-tested", *_untested(view, set().union(*(b.methods for b in boards.values())))
         )
     blocks += section("How to read it", "reading", _reading())
     return document(
@@ -186,24 +283,94 @@ def render(view: View) -> str:
     )
 
 
-def _board(view: View, board: Board) -> Iterable[Sequence[str]]:
-    for name, measured in board.baselines.items():
-        yield [tag("em", name), "", *_figures(measured)]
+_HEADS = (
+    *(("Method", ""), ("Score", "what the table is sorted by")),
+    *((name, _ABOUT[name]) for name in (*_SCORES, "utility")),
+    ("Forget quality", "log10 of a p-value against the retrained model; struck out where utility is lost"),
+    ("Relearnt in", "steps of fine-tuning until 0.9 of the forgotten is back"),
+    ("4 bit", "the score forget after quantisation to 4 bits"),
+    ("Logit lens", "how much of the forgotten a middle layer still shows"),
+    ("MIA", "AUC of membership inference by min-k; as for the retrained model is best"),
+    ("PrivLeak", "per cent; below 0 still looks learnt, above 0 scrubbed"),
+    ("Passes", "sequences through the model, forward and backward"),
+    ("Seconds", "on one core"),
+    ("MiB", "largest memory of the process"),
+)
+_MISSING = tag("span", "not tested", class_="pencil")
+
+
+def _plane(view: View, board: Board) -> Html:
+    """Return the plane of what is forgotten and what is kept, with those that no other beats on both joined."""
+    front = pareto(board)
+    names = view.survey.names["methods"]
+    points = [
+        Point(
+            names.get(id_, id_),
+            near(board, measured),
+            kept(measured),
+            f"{view.up}methods/{id_}/" if id_ in names else "",
+            "front" if id_ in front else "",
+            id_ in front,
+        )
+        for id_, measured in sorted(board.methods.items(), key=lambda item: item[0] in front)
+    ]
+    points += [
+        Point(name, near(board, measured), kept(measured), "", "gold", named=True)
+        for name, measured in board.baselines.items()
+        if name != "retrained again"
+    ]
+    title = "Forgotten against kept: the line joins those that no other beats on both"
+    return scatter(title, "forgotten as the retrained model: 1 − distance", "kept", points, wide=True)
+
+
+def _board(view: View, board: Board) -> Html:
+    head = tag("tr", *(tag("th", label, scope="col", title=about) for label, about in _HEADS))
+    rows = [
+        tag("tr", *map(_td, [tag("em", name), "", *_figures(m)]), class_="baseline")
+        for name, m in board.baselines.items()
+    ]
     for measured in sorted(board.methods.values(), key=lambda measured: -score(board, measured)):
         known = measured.name in view.atlas.methods
         name = view.entry("methods", measured.name) if known else escape(measured.name)
-        yield [name, tag("b", f"{score(board, measured):.2f}"), *_figures(measured)]
+        rows.append(tag("tr", *map(_td, [name, tag("b", f"{score(board, measured):.2f}"), *_figures(measured)])))
+    body = tag("tbody", Html("\n"), lines(rows))
+    found = tag("table", tag("thead", head), body, class_="data measured sortable", id=f"board-{board.task}")
+    return tag("div", found, class_="scroll", data_search_exclude=True)
+
+
+def _td(cell: str) -> Html:
+    return tag("td", cell)
 
 
 def _figures(measured: Measured) -> Iterable[str]:
     for name in (*_SCORES, "utility"):
-        yield f"{measured.average(name):.2f}"
+        yield _spread(measured, name)
     counts = all(row["forget_quality_counts"] for row in measured.rows)
-    yield _value(measured, "forget_quality", 1) if counts else join([tag("s", _value(measured, "forget_quality", 1))])
-    yield _value(measured, "privleak", 0)
+    yield _value(measured, "forget_quality", 1) if counts else tag("s", _value(measured, "forget_quality", 1))
     yield _steps(measured)
-    seconds = measured.cost("seconds")
-    yield "" if seconds is None else f"{seconds:.1f}"
+    bits = _bits(measured, "forget")
+    yield f"{bits[2][1]:.2f}" if bits else _MISSING
+    lens = [row["attacks"].get("logit-lens") for row in measured.rows]
+    yield f"{mean(lens):.2f}" if None not in lens else _MISSING
+    yield _value(measured, "mia-min-k") if "mia-min-k" in measured.rows[0]["metrics"] else _MISSING
+    yield _value(measured, "privleak", 0)
+    passes = [measured.cost(name) for name in ("forward", "backward")]
+    yield f"{sum(filter(None, passes)):,.0f}" if None not in passes else ""
+    yield shown_value(measured, "seconds")
+    peak = measured.cost("peak_mib")
+    yield "" if peak is None else f"{peak:.0f}"
+
+
+def _untested(view: View, tested: set[str]) -> Iterable[str]:
+    """Yield which methods of the catalog no figure here is about, and why where that is known."""
+    left = [id_ for id_ in view.atlas.methods if id_ not in tested]
+    known = [id_ for id_ in left if id_ in view.survey.gaps]
+    others = [id_ for id_ in left if id_ not in view.survey.gaps]
+    yield tag("p", f"{len(left)} of {len(view.atlas.methods)} methods have no figures here.")
+    yield bullets((join([view.entry("methods", id_), ": ", view.survey.gaps[id_]]) for id_ in known), "remarks")
+    if others:
+        what = tag("summary", f"{len(others)} wait for a reference implementation")
+        yield tag("details", what, tag("p", view.entries("methods", others)), class_="plain")
 
 
 def _lessons(view: View, board: Board) -> Iterable[str]:

@@ -28,7 +28,24 @@ if TYPE_CHECKING:
     from unlearning_atlas.pages.view import View
 
 _NAMED = 100
+_GROUPS = (
+    (("All methods", "methods/"), ("Guide", "find/"), ("Compare", "compare/"), ("Timeline", "timeline/")),
+    (("Tree", "taxonomy/"), ("Graph", "graph/"), ("Gap map", "gaps/")),
+    (("Papers", "literature/"), ("Surveys", "surveys/"), ("Open problems", "open_problems/")),
+    (("Data and API", "data/"), ("Changelog", "changelog/"), ("About", "about/")),
+)
+"""Pages that are about the same thing: each leads to the others."""
 """How many methods a page names before the rest becomes a number."""
+
+
+def subnav(view: View, here: str) -> Html:
+    """Return links to the pages of the same group, the page's own marked."""
+    group = next(group for group in _GROUPS if here in (address for _, address in group))
+    links = (
+        tag("a", label, href=Html(view.up + address), aria_current="page" if address == here else "")
+        for label, address in group
+    )
+    return tag("nav", *links, class_="sub", aria_label="Pages of this part")
 
 
 def status(status: str, checked: str | None = None, audited: str | None = None) -> Html:

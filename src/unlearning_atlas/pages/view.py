@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from unlearning_atlas.atlas import Atlas
+    from unlearning_atlas.history import History
     from unlearning_atlas.models import Axis, Entry, Link, Method
 
 FOLDERS = {
@@ -40,9 +41,11 @@ def anchor(axis: str, term: str = "") -> Html:
 class Survey:
     """The catalog with everything that takes a pass over all entries, made once for all pages."""
 
-    def __init__(self, atlas: Atlas, repo_url: str = "") -> None:
+    def __init__(self, atlas: Atlas, repo_url: str = "", site_url: str = "", history: History | None = None) -> None:
         self.atlas = atlas
         self.repo_url = repo_url.rstrip("/")
+        self.site_url = site_url
+        self.history = history
 
     @cached_property
     def referring(self) -> dict[str, list[tuple[str, Link]]]:
@@ -98,6 +101,17 @@ class Survey:
         first = ("family", "paradigm", "access_level", "objective", "intervention", "target", "modality")
         axes = self.atlas.taxonomy
         return [(name, axes[name]) for name in sorted(axes, key=lambda n: (first.index(n) if n in first else 99, n))]
+
+    @cached_property
+    def terms_of(self) -> dict[str, list[str]]:
+        """Method → what it is found by, as ``facet:term``, terms above the named ones included."""
+        found: dict[str, list[str]] = {id_: [] for id_ in self.atlas.methods}
+        for facet, terms in self.atlas.methods.facets().items():
+            for term, count in terms.items():
+                if count:
+                    for id_ in self.atlas.methods.select({facet: term}):
+                        found[id_].append(f"{facet}:{term}")
+        return found
 
     @cached_property
     def gaps(self) -> dict[str, str]:
