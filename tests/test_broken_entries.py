@@ -105,6 +105,9 @@ TRAPS: list[Row] = [
     ("bare number for text", A, "name: Alpha ascent", "name: ⌖7", "wrong-type", "name must be text", '"7"'),
     ("null", A, "section 3", "⌖~", "yaml-null", "the value is empty", "leave the key out"),
     ("empty value", A, "aliases: [AA, negated training]", "aliases:⌖", "yaml-null", "is empty", "leave the key out"),
+    ("required value empty", A, "family: gradient-based", "family:⌖", "missing-value", "family is empty", "fill it in: Its leaf"),
+    ("required list empty", A, "modality: [text]", "modality:⌖  # what?", "missing-value", "modality is empty", "fill it in"),
+    ("nested value empty", A, "  forget_set: required", "  forget_set:⌖", "missing-value", "needs.forget_set is empty", "fill"),
     ("escape in quotes", B, "symbol: \\beta", 'symbol: ⌖"\\theta"', "yaml-control", "a TAB", r"\theta as a | block"),
     ("TAB in text", A, "section 3", "⌖section\t3", "yaml-control", "a TAB", "use spaces"),
 ]  # fmt: skip
@@ -215,7 +218,7 @@ BIBTEX: list[Row] = [
     ("BibTeX bad arXiv id", BIB, "eprint = {2402.01234}", "eprint = {2402.1}", "bibtex-arxiv", "'2402.1' is not an arXiv id", "correct", "@misc{rivers"),
     ("BibTeX month in words", BIB, "month = {5}", "month = {may}", "bibtex", "month 'may' is not a number", "", "@misc{stone2026"),
     ("BibTeX unknown triage", BIB, "keywords = {attack}", "keywords = {deep learning}", "bibtex", "is none of method, benchmark", "", "@misc{stone2026"),
-    ("BibTeX triage of a paper with an entry", BIB, "year = {2022}", "year = {2022},\n  keywords = {method}", "bibtex-triage", "is its entry", "remove 'keywords'", "@inproceedings"),
+    ("BibTeX triage of a paper with an entry", BIB, "year = {2022}", "year = {2022},\n  keywords = {method}", "bibtex-triage", "is its entry", "run 'unlearning-atlas fix'", "@inproceedings"),
     ("BibTeX venue of another year", BIB, "Invented Conference", "Invented Conference 2020", "bibtex-arxiv", "published 2022, but the venue is", "year of the venue", "@inproceedings"),
     ("BibTeX venue after the paper", BIB, "Invented Conference", "Invented Conference 2023", "bibtex-arxiv", "published 2022, but the venue is", "year of the venue", "@inproceedings"),
     ("BibTeX older than its arXiv id", BIB, "year = {2023},", "year = {2022},", "bibtex-arxiv", "published 2022, before its arXiv id 2301.00001", "check year and eprint", "@misc{stone2023"),

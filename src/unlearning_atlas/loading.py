@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=models.Model)
@@ -349,8 +350,13 @@ def parse(document: Document, model: type[M]) -> M | None:
         return model.model_validate(document.value)
     except ValidationError as error:
         met = set()
+        empty = {(fault.line, fault.column): fault for fault in document.faults if fault.rule == "yaml-null"}
         for detail in error.errors(include_url=False, include_context=True):
             loc = _real_loc(document, detail["loc"], absent=detail["type"] == "missing")
+            fault = empty.get(document.position(loc)) if detail["input"] == "" else None
+            if fault is not None and detail["type"] != "extra_forbidden":
+                _ask(document, model, loc, fault)  # one fault is enough for one empty value
+                continue
             if (loc, detail["type"] == "missing") not in met:  # a union reports once for each of its members
                 met.add((loc, detail["type"] == "missing"))
                 _translate(document, model, loc, detail)
@@ -395,14 +401,29 @@ _TYPES = {
 }
 
 
+def _info(model: type[models.Model], loc: Loc) -> FieldInfo | None:
+    """Return what a model says of the field at a place, or None where it has no such field."""
+    owner = model_at(model, loc[:-1])
+    return next((i for a, i in owner.model_fields.items() if (i.alias or a) == loc[-1]), None) if owner else None
+
+
+def _ask(document: Document, model: type[models.Model], loc: Loc, fault: Fault) -> None:
+    """Where an empty value may not be left out, say what belongs there."""
+    info = _info(model, loc)
+    if fault in document.faults and info is not None and info.is_required():
+        asking = fault._replace(
+            rule="missing-value", message=f"{'.'.join(map(str, loc))} is empty", tip=f"fill it in: {info.description}"
+        )
+        document.faults[document.faults.index(fault)] = asking
+
+
 def _translate(document: Document, model: type[models.Model], loc: Loc, detail: ErrorDetails) -> None:
     """Say what pydantic found in the words of the file's author."""
     kind, got = detail["type"], detail["input"]
     name = ".".join(map(str, loc))
     at = document.position(loc)
     if kind == "missing":
-        owner = model_at(model, loc[:-1])
-        info = next((i for a, i in owner.model_fields.items() if (i.alias or a) == loc[-1]), None) if owner else None
+        info = _info(model, loc)
         where = ".".join(map(str, loc[:-1])) or "the entry"
         tip = f"add it: {info.description}" if info and info.description else "add it"
         document.fault("missing-key", f"{where} has no {str(loc[-1])!r}", tip, document.position(loc[:-1]))

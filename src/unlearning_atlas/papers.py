@@ -97,6 +97,8 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
             what = f"keywords {fields['keywords']!r} is none of {', '.join(TRIAGE)}"
         elif not all(_natural(name) for name in _names(fields["author"])):
             what = "an author without a name"
+        elif wrong := next((name for name in ("url", "code") if not _ADDRESS.match(fields.get(name, "http://"))), ""):
+            what = f"{wrong} {fields[wrong]!r} does not begin with https://"
         else:
             what = ""
         if what:
@@ -141,6 +143,57 @@ def _natural(name: str) -> str:
     return f"{first.strip()} {last.strip()}".strip() if comma else name.strip()
 
 
+def with_field(raw: str, name: str, value: str | None) -> str:
+    """Return a readable record with one field set, or removed where the value is None; the rest stays as written."""
+    key, *fields = _parts(raw)
+    for start, end in fields:
+        field, equals, _ = raw[start:end].partition("=")
+        if equals and field.strip().lower() == name:
+            last = start + len(raw[start:end].rstrip())
+            return raw[: start - 1] + raw[last:] if value is None else f"{raw[:start]}{field}= {{{value}}}{raw[last:]}"
+    if value is None:
+        return raw
+    start, end = next((part for part in reversed(fields) if raw[slice(*part)].strip()), key)
+    last = start + len(raw[start:end].rstrip())
+    return f"{raw[:last]},\n  {name} = {{{value}}}{raw[last:]}"
+
+
+def fields_as_written(raw: str) -> dict[str, str]:
+    """Map each field of a readable record, in lower case, to its value with whatever encloses it."""
+    written = (raw[start:end].partition("=") for start, end in _parts(raw)[1:])
+    return {name.strip().lower(): value.strip() for name, equals, value in written if equals}
+
+
+def _parts(raw: str) -> list[tuple[int, int]]:
+    """Return the bounds of a record's key and of its fields: what stands between the commas outside of any braces."""
+    start = raw.index("{") + 1
+    depth, quoted = 1, False
+    found = []
+    for place in range(start, len(raw)):
+        mark = raw[place] if raw[place - 1] != "\\" else ""
+        depth += (mark == "{") - (mark == "}")
+        quoted ^= mark == '"' and depth == 1
+        if depth == 0 or (mark == "," and depth == 1 and not quoted):
+            found.append((start, place))
+            start = place + 1
+        if depth == 0:
+            break
+    return found
+
+
+def with_record(text: str, key: str, raw: str) -> str:
+    """Return a bibliography with a record put where the order of keys wants it, or in place of the one of that key."""
+    entries = split_bibliography(text).entries
+    for entry in entries:
+        if entry.key == key:
+            return text.replace((entry.raw or "").strip(), raw, 1)
+    before = next((entry.start_line for entry in entries if entry.key > key), None)
+    if before is None:
+        return f"{text.rstrip()}\n\n{raw}\n".lstrip()
+    lines = text.split("\n")
+    return "\n".join([*lines[:before], raw, "", *lines[before:]])
+
+
 def mint_key(authors: tuple[str, ...], title: str, year: int) -> str:
     """Make the key of a paper: first author's last name, year of the first version, first telling word of the title."""
     words = (_ascii(word.split(":")[0]) for word in title.split())
@@ -152,6 +205,8 @@ def first_year(paper: Paper) -> int:
     """Return the year of the first public version: the arXiv id's, or the year of publication."""
     return 2000 + int(paper.arxiv[:2]) if _DATED.match(paper.arxiv) else paper.year
 
+
+_ADDRESS = re.compile(r"https?://")
 
 _DATED = re.compile(r"[0-9]{4}\.")
 """The beginning of an arXiv id since 2007: two digits of the year, two of the month."""

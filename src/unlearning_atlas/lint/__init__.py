@@ -44,11 +44,11 @@ def fix(root: Path | None = None) -> list[str]:
     for file, document in catalog.documents.items():
         # What is no YAML, or says a thing twice, needs a person: moving its lines about could lose something.
         if document.value is not None and all(fault.rule != "yaml-duplicate-key" for fault in document.faults):
-            write(file, mended(document, RULES))
+            write(file, mended(document, catalog, RULES))
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = (catalog.root / FILE).read_bytes().decode()
         for rule in RULES:
             if rule.fix is not None:
-                text = rule.fix(FILE, text)
+                text = rule.fix(FILE, text, catalog)
         write(FILE, text)
     return changed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unlearning_atlas.faults import did_you_mean, suggest
 from unlearning_atlas.lint.engine import Problem, Rule
 from unlearning_atlas.models import ENTRY_MODELS
-from unlearning_atlas.papers import FILE, first_year, mint_key, split_bibliography
+from unlearning_atlas.papers import FILE, first_year, mint_key, parse_bibliography, split_bibliography, with_field
 from unlearning_atlas.references import axes, walk
 
 if TYPE_CHECKING:
@@ -44,18 +44,33 @@ def _check_orphans(catalog: Catalog) -> Iterator[Problem]:
             yield Problem(f"nothing cites {key!r}", line=lines[key], file=FILE)
 
 
-def _check_triage(catalog: Catalog) -> Iterator[Problem]:
-    papers, lines, _ = catalog.bibliography
-    owner = {
+def _owners(catalog: Catalog) -> dict[str, str]:
+    """Name the entry that each paper has; posing an open problem is no entry of a paper."""
+    return {
         entry.paper_key: f"{kind}/{id_}"
         for kind, entries in catalog.entries.items()
         if kind != "open_problems"
         for id_, entry in entries.items()
     }
+
+
+def _check_triage(catalog: Catalog) -> Iterator[Problem]:
+    papers, lines, _ = catalog.bibliography
+    owner = _owners(catalog)
     for key, paper in papers.items():
         if paper.triage and key in owner:
             message = f"{key}: keywords = {{{paper.triage}}}, but {owner[key]} is its entry"
             yield Problem(message, line=lines[key], file=FILE)
+
+
+def _fix_triage(file: str, text: str, catalog: Catalog) -> str:
+    if file != FILE:
+        return text
+    owner = _owners(catalog)
+    for key, paper in parse_bibliography(text)[0].items():
+        if paper.triage and key in owner:
+            text = text.replace(paper.bibtex, with_field(paper.bibtex, "keywords", None), 1)
+    return text
 
 
 def _paper_references(catalog: Catalog) -> Iterator[tuple[str, tuple[str | int, ...], str]]:
@@ -104,7 +119,7 @@ def _check_bib_order(catalog: Catalog) -> Iterator[Problem]:
             return
 
 
-def _fix_bib_order(file: str, text: str) -> str:
+def _fix_bib_order(file: str, text: str, _catalog: Catalog) -> str:
     if file != FILE:
         return text
     library = split_bibliography(text)
@@ -212,7 +227,8 @@ RULES = (
         "catalog",
         "Only papers without an entry say what they wait for.",
         _check_triage,
-        "remove 'keywords' from the record",
+        "run 'unlearning-atlas fix'",
+        _fix_triage,
     ),
     Rule("bibtex-twice", "catalog", "One paper has one record.", _check_same_paper, "keep one"),
     Rule(

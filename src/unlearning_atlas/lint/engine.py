@@ -44,8 +44,8 @@ class Rule:
     """One named rule.
 
     ``check`` takes a ``Document`` (scope "file"), a :class:`Subject` (scope "entry") or a ``Catalog`` (scope "catalog")
-    and yields problems. ``fix`` takes a file's name and text and returns the mended text; a rule without a mechanical
-    repair has none.
+    and yields problems. ``fix`` takes a file's name, its text and the catalog as it was read, and returns the mended
+    text; a rule without a mechanical repair has none.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Rule:
     description: str
     check: Callable[[Any], Iterable[Problem]]
     tip: str
-    fix: Callable[[str, str], str] | None = None
+    fix: Callable[[str, str, Catalog], str] | None = None
 
 
 def run(catalog: Catalog, rules: Sequence[Rule]) -> list[Fault]:
@@ -84,12 +84,12 @@ def _fault(rule: Rule, problem: Problem, document: Document | None) -> Fault:
     return Fault(file, line, column, rule.name, problem.message, problem.tip or rule.tip)
 
 
-def mended(document: Document, rules: Sequence[Rule]) -> str:
+def mended(document: Document, catalog: Catalog, rules: Sequence[Rule]) -> str:
     """Return a file's text with every mechanical repair applied."""
     text = document.text
     for fix in sorted(document.fixes, reverse=True):
         text = text[: fix.start] + fix.text + text[fix.end :]
     for rule in rules:
         if rule.fix is not None:
-            text = rule.fix(document.file, text)
+            text = rule.fix(document.file, text, catalog)
     return text

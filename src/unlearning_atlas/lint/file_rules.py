@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import yaml
 
 from unlearning_atlas.lint.engine import Problem, Rule
+from unlearning_atlas.loading import Document
 from unlearning_atlas.models import ENTRY_MODELS
 from unlearning_atlas.references import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from unlearning_atlas.loading import Document
+    from unlearning_atlas.catalog import Catalog
 
 SCHEMA_OF = {kind: kind[:-1].replace("_", "-") for kind in ENTRY_MODELS}
 """Kind of entry to the name of its JSON Schema."""
@@ -33,7 +35,7 @@ def _check_schema_line(document: Document) -> Iterator[Problem]:
         yield Problem("the first line does not name the schema", tip=f"begin the file with: {wanted}", line=1)
 
 
-def _fix_schema_line(file: str, text: str) -> str:
+def _fix_schema_line(file: str, text: str, _catalog: Catalog) -> str:
     if not file.endswith(".yaml"):
         return text
     first, _, rest = text.partition("\n")
@@ -52,8 +54,36 @@ def _check_whitespace(document: Document) -> Iterator[Problem]:
         yield Problem("the file must end with exactly one line break", line=last)
 
 
-def _fix_whitespace(_file: str, text: str) -> str:
+def _fix_whitespace(_file: str, text: str, _catalog: Catalog) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
+
+
+GUIDE = "#:"
+"""What begins each comment that guides the author of a draft; a finished entry does without."""
+_GUIDE_COMMENT = re.compile(rf"^ *{GUIDE}.*\n| +{GUIDE} .*$", re.MULTILINE)
+_EMPTY = frozenset(("yaml-null", "missing-value"))
+
+
+def _finished(document: Document) -> str:
+    """Return a file's text without the guide of a draft; unchanged while a value is empty."""
+    text = document.text
+    if GUIDE not in text or document.value is None or any(fault.rule in _EMPTY for fault in document.faults):
+        return text
+    without = _GUIDE_COMMENT.sub("", text)
+    # In a | block the mark would be text.
+    return without if Document(document.file, without.encode()).value == document.value else text
+
+
+def _check_guide(document: Document) -> Iterator[Problem]:
+    lines, wanted = document.text.split("\n"), _finished(document).split("\n")
+    for number, line in enumerate(lines, 1):
+        if number > len(wanted) or line != wanted[number - 1]:
+            yield Problem("nothing is empty any more, but the guide of the draft still stands here", line=number)
+            return
+
+
+def _fix_guide(file: str, text: str, _catalog: Catalog) -> str:
+    return _finished(Document(file, text.encode())) if file.endswith(".yaml") else text
 
 
 def _key_order(document: Document) -> tuple[list[str], list[str]]:
@@ -81,9 +111,7 @@ def _with_comments(lines: list[str], start: int) -> int:
     return start
 
 
-def _fix_key_order(file: str, text: str) -> str:
-    from unlearning_atlas.loading import Document
-
+def _fix_key_order(file: str, text: str, _catalog: Catalog) -> str:
     document = Document(file, text.encode())
     present, wanted = _key_order(document)
     root = document.root
@@ -102,6 +130,14 @@ def _fix_key_order(file: str, text: str) -> str:
 
 
 RULES = (
+    Rule(
+        "draft-guide",
+        "file",
+        f"The comments that guide the author of a draft, marked with {GUIDE}, go when nothing is empty any more.",
+        _check_guide,
+        "run 'unlearning-atlas fix'",
+        _fix_guide,
+    ),
     Rule(
         "schema-line",
         "file",
