@@ -26,6 +26,7 @@ OUTPUT = "site/_build"
 _SOURCES = ("catalog", "taxonomy", "reference_impls", PAGES, "src/unlearning_atlas")
 _DANGLING = frozenset(("reference", "term"))
 """The rules on names that lead nowhere: a page that shows such a name can't be written."""
+_FEED = '<link rel="alternate" type="application/atom+xml" title="New entries" href="{}feed.xml">'
 _LAST = 12
 """How many of mkdocs' last lines a failure shows."""
 
@@ -58,8 +59,10 @@ def build(root: Path | None = None, *, strict: bool = True) -> Path:
     draft = output.with_name(f"{output.name}.{os.getpid()}")
     try:
         _run_mkdocs(root, draft, strict=strict)
+        feed = _FEED.format(_addresses(root)[1])
         for page in draft.rglob("*.html"):
-            page.write_text(_without_indentation(page.read_text("utf-8")), "utf-8")
+            html = _without_indentation(page.read_text("utf-8"))
+            page.write_text(html.replace("</head>", f"{feed}\n</head>", 1), "utf-8")
         shutil.rmtree(output, ignore_errors=True)
         draft.replace(output)
     finally:
@@ -89,10 +92,13 @@ def write_pages(root: Path) -> list[Path]:
     The catalog must be without faults, as :func:`build` makes sure.
     """
     from unlearning_atlas.atlas import load
+    from unlearning_atlas.history import read_history
     from unlearning_atlas.pages import GENERATED, render
 
     pages = root / PAGES
-    rendered = {pages / path: text for path, text in render(load(root), _repository(root))}
+    atlas = load(root)
+    repository, address = _addresses(root)
+    rendered = {pages / path: text for path, text in render(atlas, repository, address, read_history(atlas))}
     changed = [path for path, text in rendered.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in changed:
         write_text(path, rendered[path])
@@ -105,12 +111,14 @@ def write_pages(root: Path) -> list[Path]:
     return [*changed, *gone]
 
 
-def _repository(root: Path) -> str:
+def _addresses(root: Path) -> tuple[str, str]:
+    """Return the address of the repository, or nothing, and that of the site, with a slash at its end."""
     from mkdocs.utils.yaml import yaml_load
 
     with (root / "mkdocs.yml").open("rb") as file:
         config = yaml_load(file)
-    return str((config.get("extra") or {}).get("repository") or "")
+    repository = (config.get("extra") or {}).get("repository") or ""
+    return str(repository), str(config["site_url"]).rstrip("/") + "/"
 
 
 def _run_mkdocs(root: Path, output: Path, *, strict: bool) -> None:

@@ -17,6 +17,7 @@ from unlearning_atlas.pages import (
     data,
     find,
     gaps,
+    graph,
     home,
     literature,
     measured,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["FOLDERS", "GENERATED", "render"]
 
 GENERATED = (
-    *("index.md", "find", "compare", "timeline", "taxonomy", "gaps", "measured", "literature", client.FOLDER),
+    *("index.md", "find", "compare", "timeline", "taxonomy", "graph", "gaps", "measured", "literature", client.FOLDER),
+    *("data", "changelog", "api", "feed.xml"),
     *FOLDERS,
 )
 """What :func:`render` writes below the pages' folder: files, and folders that hold nothing else."""
@@ -57,6 +59,7 @@ def render(
     yield "index.md", home.render(View(known, ""))
     below = View(known, "../")
     yield "taxonomy/index.md", taxonomy.render(below)
+    yield "graph/index.md", graph.render(below)
     yield "gaps/index.md", gaps.render(below)
     yield "measured/index.md", measured.render(below)
     yield "methods/index.md", methods.render(below)
