@@ -104,8 +104,9 @@
     const body = table.tBodies[0];
     const keyed = [...body.rows].map((row, number) => {
       const text = row.cells[column]?.textContent.trim() ?? "";
-      const value = Number.parseFloat(text.replace(/,/g, "").replace(/^over /, "1e9").replace("−", "-"));
-      return { row, number, text: text.toLowerCase(), value: /^[-−+]?[\d.]|^over /.test(text) ? value : Number.NaN };
+      // "0.32 ±0.01" is a number, and so is "over 40", beyond all others; "2024-05" is not.
+      const plain = /^[-−+]?[\d.,]+(?= ?±|$)/.exec(text)?.[0].replace(/,/g, "").replace("−", "-");
+      return { row, number, text: text.toLowerCase(), value: text.startsWith("over ") ? 1e9 : Number.parseFloat(plain) };
     });
     const numeric = keyed.filter(({ value }) => !Number.isNaN(value)).length > keyed.filter(({ text }) => text).length / 2;
     keyed.sort((a, b) => {
@@ -187,7 +188,7 @@
       }
       for (const [number, { element, name, boxes, shown: label }] of facets.entries()) {
         element.classList.toggle("chosen", chosen[number].length > 0);
-        const names = boxes.filter((box) => box.checked).map((box) => box.parentElement.childNodes[2].textContent.trim() || box.value);
+        const names = boxes.filter((box) => box.checked).map((box) => box.nextSibling.textContent.trim());
         label.textContent = names.length > 1 ? `${names.length} chosen` : names[0] ?? "any";
         for (const box of boxes) {
           const count = counts[number].get(`${name}:${box.value}`) ?? 0;

@@ -133,7 +133,8 @@ def _free(x: float, y: float, wide: float, taken: list[Box], width: int, height:
         tried.append((x + 6, y + down, "start", (x + 6, y + down - _LINE + 2, x + 6 + wide, y + down + 2)))
         tried.append((x - 6, y + down, "end", (x - 6 - wide, y + down - _LINE + 2, x - 6, y + down + 2)))
     free = (place for place in tried if _inside(place[3], width, height) and not _meets(place[3], taken))
-    left, base, anchor, box = next(free, tried[0])
+    inside = (place for place in tried if _inside(place[3], width, height))
+    left, base, anchor, box = next(free, None) or next(inside, tried[0])
     taken.append(box)
     return left, base, anchor
 

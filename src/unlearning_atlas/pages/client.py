@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.exports import csv_table
+from unlearning_atlas.pages import graph
 from unlearning_atlas.pages.measured import TASKS, score, shown_value
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS, WITHOUT
 from unlearning_atlas.pages.view import anchor
@@ -29,6 +30,7 @@ def render(view: View) -> Iterator[tuple[str, str]]:
         yield _file(f"{kind}-download", _downloads(view, kind))
     yield _file("methods-terms", _terms(view))
     yield _file("methods-compare", _comparison(view))
+    yield _file("graph", graph.elements(view))
 
 
 def _file(name: str, data: Any) -> tuple[str, str]:

@@ -6,11 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.literature import BACKGROUND, coverage
-from unlearning_atlas.pages.markup import Html, document, join, lines, link, tag
+from unlearning_atlas.pages import parts
+from unlearning_atlas.pages.facets import Facet, Row, finder, flat_facet
+from unlearning_atlas.pages.markup import Html, document, escape, join, link, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from unlearning_atlas.literature import Literature
     from unlearning_atlas.pages.view import View
 
@@ -24,32 +24,47 @@ _LABELS = {
     "application": "Application",
     BACKGROUND: "Background",
 }
+_STANDING = {"yes": "Has an entry", "no": "Waits for one", BACKGROUND: "Background"}
+_NAMED = 3
+"""How many authors a row names; a search finds the others too."""
 
 
 def render(view: View) -> str:
     """Return the page as Markdown, the newest paper first."""
     literature = view.atlas.literature
     items = sorted(literature.values(), key=lambda item: (-item.paper.year, -(item.paper.month or 0), item.paper.title))
-    columns = ("Paper", "Kind", "Entry", "Published")
-    head = tag("thead", tag("tr", *(tag("th", label) for label in columns)))
-    body = tag("tbody", Html("\n"), lines(_row(view, item) for item in items))
-    # The theme's search would show the whole table as one hit for every word of a title.
-    frame = tag(
-        "div",
-        tag("table", head, body, class_="data literature", id="papers"),
-        class_="scroll",
-        data_search_exclude=True,
-    )
+    terms = [_terms(item) for item in items]
+    counts = {name: Counter(found[name] for found in terms) for name in ("kind", "year", "entry", "code")}
+    years = sorted(counts["year"], reverse=True)
+    facets = [
+        flat_facet("kind", "What it is", _LABELS, counts["kind"]),
+        Facet("year", "Year", [(year, year, counts["year"][year], 0) for year in years]),
+        flat_facet("entry", "In the catalog", _STANDING, counts["entry"]),
+        flat_facet("code", "Authors’ code", {"yes": "Known", "no": "Not known"}, counts["code"]),
+    ]
+    rows = [
+        Row(_cells(view, item), [f"{name}:{term}" for name, term in found.items()], _hidden(item), item.paper.key)
+        for item, found in zip(items, terms, strict=True)
+    ]
     blocks = [
+        parts.subnav(view, "literature/"),
         "# Literature",
         tag(
             "p",
             f"{len(items)} papers. Each introduces an entry of the catalog, waits for one as what its title says it "
-            "is, or is background that entries cite.",
+            "is, or is background that entries cite. What is chosen stands in the address.",
         ),
         _coverage(view),
-        _form(items),
-        frame,
+        *finder(
+            facets,
+            ("Paper", "What it is", "Entry", "Published", "Venue"),
+            rows,
+            id_="papers",
+            noun="papers",
+            search="Title, author, venue, arXiv id …",
+            kind="papers",
+            class_="literature",
+        ),
     ]
     description = "Every paper of the catalog's bibliography on LLM unlearning."
     return document("Literature", blocks, description=description, hide=["navigation", "toc"])
@@ -63,47 +78,31 @@ def _coverage(view: View) -> Html:
     return tag("ul", *cells, class_="counts", title="papers with an entry, of all papers of the kind")
 
 
-def _row(view: View, item: Literature) -> Html:
+def _terms(item: Literature) -> dict[str, str]:
+    """Return what a paper is found by; an attack counts as a metric, as it does in the catalog."""
+    return {
+        "kind": "metric" if item.kind == "attack" else item.kind,
+        "year": str(item.paper.year),
+        "entry": "yes" if item.entries else BACKGROUND if item.kind == BACKGROUND else "no",
+        "code": "yes" if item.paper.code else "no",
+    }
+
+
+def _cells(view: View, item: Literature) -> list[str]:
+    # One row in hundreds: every character of markup counts.
     paper = item.paper
-    authors = ", ".join(paper.authors[:3]) + (" and others" if len(paper.authors) > 3 else "")
-    links = [link("code", paper.code)] if paper.code else []
-    entries = join((view.entry(kind, id_) for kind, id_ in item.entries), ", ")
-    when = f"{paper.year}-{paper.month:02}" if paper.month else str(paper.year)
-    what = [link(paper.title, paper.url), tag("br"), tag("span", authors, class_="quiet")]
-    venue = tag("span", paper.venue, class_="quiet") if paper.venue not in ("", "arXiv") else ""
-    cells = [
-        join([*what, *(join([" · ", one]) for one in links)]),
-        tag("span", _LABELS[item.kind], class_="" if item.entries else "pencil"),
-        entries,
-        join([part for part in (tag("time", when), venue) if part], " "),
+    authors = ", ".join(paper.authors[:_NAMED]) + (" and others" if len(paper.authors) > _NAMED else "")
+    code = join([" · ", link("code", paper.code)]) if paper.code else ""
+    waits = tag("i", "waits") if not item.entries and item.kind != BACKGROUND else ""
+    return [
+        join([link(paper.title, paper.url), tag("br"), tag("small", authors, code)]),
+        escape(_LABELS[item.kind]),
+        join((view.entry(kind, id_) for kind, id_ in item.entries), ", ") or waits,
+        f"{paper.year}-{paper.month:02}" if paper.month else str(paper.year),
+        "" if paper.venue == "arXiv" else paper.venue,
     ]
-    terms = f"kind:{item.kind} year:{paper.year} entry:{'yes' if item.entries else 'no'}"
-    also = ", ".join((*paper.authors[3:], paper.arxiv))
-    return tag("tr", *(tag("td", cell) for cell in cells), data_terms=terms, data_also=also)
 
 
-def _form(found: Collection[Literature]) -> Html:
-    kinds = Counter(item.kind for item in found)
-    years = Counter(str(item.paper.year) for item in found)
-    entries = Counter("yes" if item.entries else "no" for item in found)
-    selects = [
-        _select("Kind", "kind", [(kind, label, kinds[kind]) for kind, label in _LABELS.items() if kinds[kind]]),
-        _select("Year", "year", [(year, year, years[year]) for year in sorted(years, reverse=True)]),
-        _select("Has an entry", "entry", [(value, value, entries[value]) for value in ("yes", "no")]),
-    ]
-    search = tag("input", type="search", name="text", placeholder="Title, author, arXiv id …", autocomplete="off")
-    return tag(
-        "form",
-        tag("label", tag("span", "Search"), search, class_="wide"),
-        *selects,
-        tag("p", tag("output", f"{len(found)} papers"), tag("button", "Clear", type="reset")),
-        id="facets",
-        data_table="papers",
-        data_noun="papers",
-        hidden=True,
-    )
-
-
-def _select(label: str, name: str, options: list[tuple[str, str, int]]) -> Html:
-    shown = [tag("option", f"{text} ({count})", value=value) for value, text, count in options]
-    return tag("label", tag("span", label), tag("select", tag("option", "any", value=True), *shown, name=name))
+def _hidden(item: Literature) -> str:
+    """Return what a search finds besides what a row shows."""
+    return ", ".join((*item.paper.authors[_NAMED:], item.paper.arxiv))

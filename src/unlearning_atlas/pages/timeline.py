@@ -103,6 +103,7 @@ def _picture(view: View) -> Html:
                 tag("a", dot, class_="dot filled" if filled else "dot", aria_label=f"{name}, {month}", **link)
             )
         y += int(height)
+    # What is older than the first year stands to the left of it, without a line of its own.
     years = [
         join(
             [
@@ -130,6 +131,5 @@ def _place(month: str) -> int:
 
 
 def _years(last: str) -> Iterable[tuple[int, str]]:
-    yield _LEFT - 6, "before"
     for year in range(_START, int(last[:4]) + 1):
         yield _LEFT + _MONTH * ((year - _START) * 12) + _MONTH // 2, str(year)
