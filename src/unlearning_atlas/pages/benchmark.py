@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import parts
+from unlearning_atlas.pages import parts, reported
+from unlearning_atlas.pages.facets import Row, axis_facet, finder, flat_facet
 from unlearning_atlas.pages.markup import Html, document, escape, facts, join, link, section, table, tag
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from unlearning_atlas.models import Benchmark
     from unlearning_atlas.pages.view import View
+
+_KNOWLEDGE = {"fictitious": "Fictitious", "real": "Real"}
 
 
 def render(view: View, benchmark: Benchmark) -> str:
@@ -42,6 +45,7 @@ def _body(view: View, benchmark: Benchmark) -> Iterable[list[str]]:
         narrowed = tag("p", "See them ", view.filtered("in the table", "benchmark", benchmark.id), ".", class_="quiet")
         named = parts.reporting(view, users, "benchmarks", benchmark.id)
         yield section("Methods that report on it", "methods", named, narrowed)
+    yield section("Reported results", "results", *reported.table_of(view, "benchmarks", benchmark.id), searched=False)
     problems = view.atlas.open_problems.where(benchmark=benchmark.id)
     yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
 
@@ -58,22 +62,36 @@ def _splits(benchmark: Benchmark) -> Html:
 
 def render_all(view: View) -> str:
     """Return the table of all benchmarks as Markdown."""
+    counts = view.atlas.benchmarks.facets()
+    facets = [
+        *(axis_facet(view, axis, counts[axis]) for axis in ("paradigm", "target", "modality")),
+        flat_facet("knowledge", "Knowledge", _KNOWLEDGE, counts["knowledge"]),
+        flat_facet("metric", "Metric", view.survey.names["metrics"], counts["metric"], every=True),
+    ]
+    terms = view.survey.found_by("benchmarks")
     rows = []
     for id_, benchmark in view.atlas.benchmarks.items():
         users = len(view.atlas.methods.where(benchmark=id_))
-        rows.append(
-            [
-                join([view.entry("benchmarks", id_), tag("br"), tag("span", benchmark.task, class_="quiet")]),
-                view.terms("paradigm", benchmark.paradigm),
-                view.terms("target", benchmark.target),
-                escape(benchmark.knowledge),
-                view.filtered(str(users), "benchmark", id_) if users else "0",
-                escape(benchmark.introduced),
-            ]
-        )
+        cells = [
+            join([view.entry("benchmarks", id_), tag("br"), tag("span", benchmark.task, class_="quiet")]),
+            view.terms("paradigm", benchmark.paradigm),
+            view.terms("target", benchmark.target),
+            escape(_KNOWLEDGE[benchmark.knowledge]),
+            view.filtered(str(users), "benchmark", id_) if users else "0",
+            escape(benchmark.introduced),
+        ]
+        rows.append(Row(cells, terms[id_], ", ".join((*benchmark.aliases, *benchmark.base_models)), id_))
     blocks = [
         "# Benchmarks",
         tag("p", "What unlearning is tried on. Each entry lists its splits, its metrics and its known faults."),
-        table(["Benchmark", "Paradigm", "Target", "Knowledge", "Methods", "Since"], rows, "data"),
+        *finder(
+            facets,
+            ("Benchmark", "Paradigm", "Target", "Knowledge", "Methods", "Since"),
+            rows,
+            id_="all-benchmarks",
+            noun="benchmarks",
+            search="Name, task, model …",
+            kind="benchmarks",
+        ),
     ]
     return document("Benchmarks", blocks, description="Benchmarks of LLM unlearning.", hide=["navigation", "toc"])

@@ -89,7 +89,7 @@ def scatter(
         _grid(width, height),
         *_ticks([(share, f"{share:g}") for share in _SHARES], 1.0, width, height),
         _x_label(x_label, width, height),
-        tag("text", y_label, x=str(_LEFT + 4), y=str(_TOP + 8), class_="axis"),
+        tag("text", f"↑ {y_label}", x=str(_LEFT + 4), y=str(_y(0.5, height) - 4), class_="axis"),
     ]
     front = sorted((p.x, p.y) for p in points if p.kind == "front")
     if len(front) > 1:
@@ -129,7 +129,7 @@ Box = tuple[float, float, float, float]
 def _free(x: float, y: float, wide: float, taken: list[Box], width: int, height: int) -> tuple[float, float, str]:
     """Return (x, baseline, anchor) of a label that meets no other, or the first place beside the point."""
     tried = []
-    for down in (3, -6, 13, -15, 22, -24):
+    for down in (3, -6, 13, -15, 22, -24, 31, 40):
         tried.append((x + 6, y + down, "start", (x + 6, y + down - _LINE + 2, x + 6 + wide, y + down + 2)))
         tried.append((x - 6, y + down, "end", (x - 6 - wide, y + down - _LINE + 2, x - 6, y + down + 2)))
     free = (place for place in tried if _inside(place[3], width, height) and not _meets(place[3], taken))

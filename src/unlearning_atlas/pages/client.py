@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from unlearning_atlas import api
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.exports import csv_table
 from unlearning_atlas.pages import graph
@@ -26,8 +27,9 @@ FOLDER = "assets/data"
 
 def render(view: View) -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every data file."""
-    for kind in ("methods", "benchmarks", "metrics"):
-        yield _file(f"{kind}-download", _downloads(view, kind))
+    for kind in ("methods", "benchmarks", "metrics", "surveys"):
+        yield _file(f"{kind}-download", _downloads(view, view.atlas.collections[kind].to_records()))
+    yield _file("papers-download", _downloads(view, list(_papers(view))))
     yield _file("methods-terms", _terms(view))
     yield _file("methods-compare", _comparison(view))
     yield _file("graph", graph.elements(view))
@@ -40,16 +42,23 @@ def _file(name: str, data: Any) -> tuple[str, str]:
     return f"{FOLDER}/{name}.js", f"(window.AtlasData ??= {{}})[{json.dumps(name)}] = {text};\n"
 
 
-def _downloads(view: View, kind: str) -> dict[str, Any]:
-    """Return the CSV line, the record and the BibTeX key of each entry: a download joins those of the rows in view."""
-    collection = view.atlas.collections[kind]
-    records = collection.to_records()
+def _downloads(view: View, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the CSV line, the record and the BibTeX key of each row: a download joins those of the rows in view."""
     columns = list(records[0]) if records else ["id"]
     entries = {
         record["id"]: {"csv": csv_table([record], columns).split("\n", 1)[1], "record": record} for record in records
     }
     bibtex = {record["paper"]: view.atlas.papers[record["paper"]].bibtex for record in records}
     return {"head": csv_table([], columns), "entries": entries, "bibtex": bibtex}
+
+
+def _papers(view: View) -> Iterator[dict[str, Any]]:
+    """Yield a record of each paper: short as those of entries are, with names in one text, and its own id as paper."""
+    for item in view.atlas.literature.values():
+        record = {"id": item.paper.key} | api.literature_record(item)
+        del record["key"], record["bibtex"]
+        entries = [f"{kind}/{id_}" for kind, id_ in item.entries]
+        yield record | {"authors": "; ".join(item.paper.authors), "entries": entries, "paper": item.paper.key}
 
 
 def _terms(view: View) -> dict[str, Any]:

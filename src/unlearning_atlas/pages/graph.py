@@ -24,6 +24,8 @@ _GAP = 36.0
 """Distance of discs in the ring."""
 _NAME = 22.0
 """Distance of a disc's name from the disc."""
+_INSIDE = 0.58
+"""How far out the branches stand, as a share of the ring."""
 _STRETCH = 1.35
 """How much wider than high the ring is, as screens are."""
 _GOLDEN = math.pi * (3 - math.sqrt(5))
@@ -83,11 +85,10 @@ def elements(view: View) -> dict[str, Any]:
         for id_, place in zip(ids, _disc(centre, len(ids)), strict=True):
             method = atlas.methods[id_]
             made = method.implementation.status if method.implementation else "none"
-            short = min((method.name, *method.aliases), key=len)
             add(
                 f"methods/{id_}",
                 "method",
-                short,
+                view.survey.short[id_],
                 place,
                 f"methods/{id_}/",
                 name=method.name,
@@ -101,7 +102,7 @@ def elements(view: View) -> dict[str, Any]:
         angle += share / 2
     for branch, angles in of_branch.items():
         middle = sum(angles) / len(angles)
-        place = (0.66 * ring * _STRETCH * math.cos(middle), 0.66 * ring * math.sin(middle))
+        place = (_INSIDE * ring * _STRETCH * math.cos(middle), _INSIDE * ring * math.sin(middle))
         label = atlas.taxonomy.label("family", branch)
         add(f"family/{branch}", "branch", label, place, f"taxonomy/#family--{branch}")
     for id_, place in _benchmarks(view, at):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unlearning_atlas.pages import measured
 from unlearning_atlas.pages.markup import Html, document, join, tag
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS
 from unlearning_atlas.pages.view import anchor
@@ -19,14 +20,7 @@ _NAMED = 10
 def render(view: View) -> str:
     """Return the page as Markdown."""
     blocks = [
-        tag("p", "An executable survey", class_="kicker"),
-        "# Machine unlearning for large language models",
-        tag(
-            "p",
-            "Every surveyed method is an entry that a schema checks, a page with its equation and its sources, and, "
-            "where a small transformer can show it, code that runs on a laptop.",
-            class_="lead",
-        ),
+        tag("div", _claim(view), _alive(view), class_="hero"),
         _counts(view),
         tag("h2", "The tree of families", id="families"),
         tag(
@@ -41,6 +35,32 @@ def render(view: View) -> str:
     ]
     description = "An executable survey of machine unlearning for large language models."
     return document("Unlearning Atlas", blocks, description=description, hide=["navigation", "toc"])
+
+
+def _claim(view: View) -> Html:
+    ways = (("Which method fits?", "find/"), ("All methods", "methods/"), ("From Python", "data/"))
+    return tag(
+        "div",
+        tag("p", "An executable survey", class_="kicker"),
+        tag("h1", "Machine unlearning for large language models", id="unlearning-atlas"),
+        tag(
+            "p",
+            "How to make a trained model forget. Every surveyed method is an entry that a schema checks, a page with "
+            "its equation and its sources, and, where a small transformer can show it, code that runs on a laptop.",
+            class_="lead",
+        ),
+        tag("p", *(tag("a", label, href=Html(view.up + address)) for label, address in ways), class_="ways"),
+    )
+
+
+def _alive(view: View) -> Html:
+    """Return a picture of what was measured, each dot of which leads to its method; nothing where nothing was."""
+    board = view.atlas.measured.get("authors")
+    if board is None:
+        return Html("")
+    title = f"{len(board.methods)} methods made to forget the same eight invented authors, measured alike"
+    more = tag("a", "How this was measured", href=Html(f"{view.up}measured/"))
+    return tag("div", measured.plane(view, board, title, wide=False), tag("p", more, class_="quiet"))
 
 
 def _counts(view: View) -> Html:

@@ -52,7 +52,7 @@ def render(view: View) -> str:
         tag(
             "p",
             f"{len(items)} papers. Each introduces an entry of the catalog, waits for one as what its title says it "
-            "is, or is background that entries cite. What is chosen stands in the address.",
+            "is, or is background that entries cite.",
         ),
         _coverage(view),
         *finder(

@@ -86,12 +86,20 @@ def of_method(view: View, method: Method) -> Iterable[str]:
         return
     all_ = tag("a", "All methods side by side", href=Html(f"{view.up}measured/"))
     yield tag("p", f"{_SCALE} Means over {len(boards[0].methods[method.id].rows)} seeds. ", all_, ".", class_="quiet")
-    for board in boards:
+    for number, board in enumerate(boards):
         measured = board.methods[method.id]
-        yield tag("h3", TASKS.get(board.task, board.task), id=f"measured-{board.task}")
-        yield table(["", "Before", "After", "Retrained", "Noise floor"], _rows(board, measured), "data narrow measured")
-        yield tag("div", *_charts(board, measured), _beside(view, board, method), class_="charts")
-        yield _settings(measured)
+        head = ["", "Before", "After", "Retrained", "Noise floor"]
+        found = [
+            table(head, _rows(board, measured), "data narrow measured"),
+            tag("div", *_charts(board, measured), _beside(view, board, method), class_="charts"),
+            _settings(measured),
+        ]
+        title = TASKS.get(board.task, board.task)
+        if number:
+            yield tag("details", tag("summary", title), *found, class_="plain", id=f"measured-{board.task}")
+        else:
+            yield tag("h3", title, id=f"measured-{board.task}")
+            yield from found
     yield tag("h3", "Beside its family", id="measured-family")
     yield _family(view, boards, method)
 
@@ -267,7 +275,7 @@ def render(view: View) -> str:
         blocks += section(
             TASKS.get(board.task, board.task),
             board.task,
-            _plane(view, board),
+            plane(view, board, "Forgotten against kept: the line joins those that no other beats on both", wide=True),
             _board(view, board),
         )
     if boards:
@@ -299,7 +307,7 @@ _HEADS = (
 _MISSING = tag("span", "not tested", class_="pencil")
 
 
-def _plane(view: View, board: Board) -> Html:
+def plane(view: View, board: Board, title: str, *, wide: bool) -> Html:
     """Return the plane of what is forgotten and what is kept, with those that no other beats on both joined."""
     front = pareto(board)
     names = view.survey.names["methods"]
@@ -319,8 +327,7 @@ def _plane(view: View, board: Board) -> Html:
         for name, measured in board.baselines.items()
         if name != "retrained again"
     ]
-    title = "Forgotten against kept: the line joins those that no other beats on both"
-    return scatter(title, "forgotten as the retrained model: 1 − distance", "kept", points, wide=True)
+    return scatter(title, "forgotten as the retrained model: 1 − distance", "kept", points, wide=wide)
 
 
 def _board(view: View, board: Board) -> Html:

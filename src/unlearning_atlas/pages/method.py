@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import measured, parts
+from unlearning_atlas.pages import lineage, measured, parts
 from unlearning_atlas.pages.markup import Html, bullets, escape, facts, folded_code, heading, join, section, table, tag
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _body(view: View, method: Method) -> Iterable[list[str]]:
     yield section("Hyper-parameters", "hyperparameters", *_hyperparameters(view, method))
     yield section("Strengths", "strengths", parts.remarks(view, method.strengths))
     yield section("Limitations", "limitations", parts.remarks(view, method.limitations))
-    yield section("Relations", "relations", _relations(view, method))
+    yield section("Lineage", "relations", lineage.drawing(view, method), _relations(view, method))
     yield section("Reference implementation", "implementation", *_implementation(view, method))
     yield section("Measured", "measured", *measured.of_method(view, method), searched=False)
     yield section("Public code", "code", *parts.public_code(view, method.code))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import measured, parts
-from unlearning_atlas.pages.markup import Html, document, escape, join, section, table, tag
+from unlearning_atlas.pages import measured, parts, reported
+from unlearning_atlas.pages.facets import Row, axis_facet, finder, flat_facet
+from unlearning_atlas.pages.markup import document, escape, join, section, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from unlearning_atlas.pages.view import View
 
 _GOOD = {"lower": "lower is better", "higher": "higher is better", "match-retrained": "as on a retrained model"}
+_ROLES = {"measure": "Measure", "attack": "Attack"}
 
 
 def render(view: View, metric: Metric) -> str:
@@ -46,22 +50,53 @@ def _body(view: View, metric: Metric) -> Iterable[list[str]]:
     yield section("Disagreeing definitions in use", "variants", *variants)
     yield section("When it misleads", "failures", parts.remarks(view, metric.failure_modes))
     yield section("In the lab", "lab", *measured.of_metric(view, metric.id), searched=False)
-    users = view.atlas.benchmarks.where(metric=metric.id)
-    if users:
-        yield section("Benchmarks that use it", "benchmarks", tag("p", view.entries("benchmarks", users)))
-    reported = view.survey.numbers.get(("metrics", metric.id), ())
-    yield section("Methods that report it", "methods", parts.reporting(view, reported, "metrics", metric.id))
+    benchmarks = view.atlas.benchmarks.where(metric=metric.id)
+    yield section("Benchmarks that use it", "benchmarks", parts.entries_of(view, "benchmarks", benchmarks))
+    users = view.survey.numbers.get(("metrics", metric.id), ())
+    yield section("Methods that report it", "methods", parts.reporting(view, users, "metrics", metric.id))
+    yield section("Reported results", "results", *reported.table_of(view, "metrics", metric.id), searched=False)
     problems = view.atlas.open_problems.where(metric=metric.id)
     yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
 
 
 def render_all(view: View) -> str:
-    """Return the tables of all measures and all attacks as Markdown."""
+    """Return the table of all measures and attacks as Markdown, measures first."""
+    counts = view.atlas.metrics.facets()
+    users = {id_: view.atlas.benchmarks.where(metric=id_) for id_ in view.atlas.metrics}
+    benchmarks = Counter(benchmark for found in users.values() for benchmark in found)
+    facets = [
+        flat_facet("role", "Role", _ROLES, counts["role"]),
+        replace(axis_facet(view, "metric_group", counts["group"]), name="group"),
+        flat_facet("benchmark", "Benchmark", view.survey.names["benchmarks"], benchmarks),
+    ]
+    terms = view.survey.found_by("metrics")
+    rows = []
+    for id_, metric in view.atlas.metrics.sort("role", reverse=True).items():
+        reporting = len(view.survey.numbers.get(("metrics", id_), ()))
+        cells = [
+            view.entry("metrics", id_),
+            escape(_ROLES[metric.role]),
+            view.term("metric_group", metric.group),
+            escape(_span(metric)),
+            escape(_GOOD.get(metric.direction.forget or "", "")),
+            view.entries("benchmarks", users[id_]),
+            str(reporting) if reporting else "",
+            escape(metric.introduced),
+        ]
+        found = [*terms[id_], *(f"benchmark:{benchmark}" for benchmark in users[id_])]
+        rows.append(Row(cells, found, ", ".join(metric.aliases), id_))
     blocks = [
         "# Metrics and attacks",
         tag("p", "A measure reads the model as it is; an attack tries to get back what was removed."),
-        *section("Measures", "measures", _table(view, "measure")),
-        *section("Attacks", "attacks", _table(view, "attack")),
+        *finder(
+            facets,
+            ("Name", "Role", "Group", "Range", "Good on the forget set", "Benchmarks", "Methods", "Since"),
+            rows,
+            id_="all-metrics",
+            noun="metrics and attacks",
+            search="Name, group, benchmark …",
+            kind="metrics",
+        ),
     ]
     return document(
         "Metrics and attacks",
@@ -69,20 +104,3 @@ def render_all(view: View) -> str:
         description="Measures of LLM unlearning, and attacks on it.",
         hide=["navigation", "toc"],
     )
-
-
-def _table(view: View, role: str) -> Html:
-    rows = []
-    for id_, metric in view.atlas.metrics.where(role=role).items():
-        rows.append(
-            [
-                view.entry("metrics", id_),
-                view.term("metric_group", metric.group),
-                escape(_span(metric)),
-                escape(_GOOD.get(metric.direction.forget or "", "")),
-                view.entries("benchmarks", view.atlas.benchmarks.where(metric=id_)),
-            ]
-        )
-    if not rows:
-        return Html("")
-    return table(["Name", "Group", "Range", "Good on the forget set", "Benchmarks"], rows, "data")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from unlearning_atlas.pages.view import View
 
 _NAMED = 100
+"""How many methods a page names before the rest becomes a number."""
 _GROUPS = (
     (("All methods", "methods/"), ("Guide", "find/"), ("Compare", "compare/"), ("Timeline", "timeline/")),
     (("Tree", "taxonomy/"), ("Graph", "graph/"), ("Gap map", "gaps/")),
@@ -35,7 +36,6 @@ _GROUPS = (
     (("Data and API", "data/"), ("Changelog", "changelog/"), ("About", "about/")),
 )
 """Pages that are about the same thing: each leads to the others."""
-"""How many methods a page names before the rest becomes a number."""
 
 
 def subnav(view: View, here: str) -> Html:
@@ -136,10 +136,7 @@ def results(view: View, found: Iterable[Result]) -> Html:
 
 
 def reporting(view: View, methods: Iterable[str], kind: str, id_: str) -> Html:
-    """Return links to methods, each with how many numbers it reports on a benchmark or in a metric.
-
-    The numbers stay on the methods' pages, beside their settings: side by side they would look comparable.
-    """
+    """Return links to methods, each with how many numbers it reports on a benchmark or in a metric."""
     counts: Mapping[str, int] = view.survey.numbers.get((kind, id_), {})
     ids = [*methods]
     shown = []

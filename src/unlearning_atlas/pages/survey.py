@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.pages import parts
-from unlearning_atlas.pages.markup import Html, document, escape, join, section, table, tag
+from unlearning_atlas.pages.facets import Facet, Row, axis_facet, finder, flat_facet
+from unlearning_atlas.pages.markup import document, escape, join, section, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from unlearning_atlas.models import Survey
     from unlearning_atlas.pages.view import View
+
+_FORMS = {"survey": "Survey", "position": "Position paper"}
 
 
 def render(view: View, survey: Survey) -> str:
@@ -21,7 +25,7 @@ def render(view: View, survey: Survey) -> str:
 
 def _facets(survey: Survey) -> Iterable[tuple[str, str]]:
     yield "Scope", survey.scope
-    yield "Form", {"survey": "survey", "position": "position paper"}[survey.form]
+    yield "Form", _FORMS[survey.form]
 
 
 def _body(view: View, survey: Survey) -> Iterable[list[str]]:
@@ -46,31 +50,45 @@ def _body(view: View, survey: Survey) -> Iterable[list[str]]:
 
 def render_all(view: View) -> str:
     """Return the table of all surveys as Markdown, the newest first."""
+    counts = view.atlas.surveys.facets()
+    years = Counter(survey.introduced[:4] for survey in view.atlas.surveys.values())
+    facets = [
+        flat_facet("form", "Form", _FORMS, counts["form"]),
+        axis_facet(view, "modality", counts["modality"]),
+        Facet("year", "Year", [(year, year, years[year], 0) for year in sorted(years, reverse=True)]),
+    ]
+    terms = view.survey.found_by("surveys")
     rows = []
     for id_, survey in view.atlas.surveys.sort("introduced", reverse=True).items():
-        seen = view.atlas.methods.where(survey=id_)
-        rows.append(
-            [
-                join(
-                    [
-                        tag("b", view.entry("surveys", id_)),
-                        tag("br"),
-                        tag("span", survey.paper.citation, class_="quiet"),
-                    ]
-                ),
-                escape(survey.scope),
-                escape(survey.form),
-                view.filtered(str(len(seen)), "survey", id_) if seen else Html(""),
-                escape(survey.introduced),
-            ]
-        )
+        seen = len(view.atlas.methods.where(survey=id_))
+        posed = len(view.survey.posed_by.get(id_, ()))
+        paper = tag("span", survey.paper.citation, class_="quiet")
+        cells = [
+            join([tag("b", view.entry("surveys", id_)), tag("br"), paper]),
+            escape(survey.scope),
+            escape(_FORMS[survey.form]),
+            view.filtered(str(seen), "survey", id_) if seen else "",
+            str(posed) if posed else "",
+            escape(survey.introduced),
+        ]
+        also = ", ".join((*survey.aliases, *survey.paper.authors, survey.paper.title))
+        rows.append(Row(cells, [*terms[id_], f"year:{survey.introduced[:4]}"], also, id_))
     blocks = [
+        parts.subnav(view, "surveys/"),
         "# Surveys",
         tag(
             "p",
             "Surveys and position papers on LLM unlearning. A survey is credited with a method only where it is known "
             "to cover it, so an empty count says nothing about the survey.",
         ),
-        table(["Survey", "Scope", "Form", "Methods known", "Since"], rows, "data"),
+        *finder(
+            facets,
+            ("Survey", "Scope", "Form", "Methods known", "Open problems", "Since"),
+            rows,
+            id_="all-surveys",
+            noun="surveys",
+            search="Name, author, scope …",
+            kind="surveys",
+        ),
     ]
     return document("Surveys", blocks, description="Surveys of LLM unlearning.", hide=["navigation", "toc"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from unlearning_atlas.atlas import Atlas
     from unlearning_atlas.history import History
-    from unlearning_atlas.models import Axis, Entry, Link, Method
+    from unlearning_atlas.models import Axis, Entry, Link, Method, Result
 
 FOLDERS = {
     "methods": "Method",
@@ -57,14 +57,19 @@ class Survey:
         return dict(found)
 
     @cached_property
-    def numbers(self) -> dict[tuple[str, str], Counter[str]]:
-        """(Kind, id) of a benchmark or a metric → id of a method → how many numbers it reports there."""
-        found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    def results(self) -> dict[tuple[str, str], list[tuple[str, Result]]]:
+        """(Kind, id) of a benchmark or a metric → (id of a method, a number it reports there)."""
+        found: dict[tuple[str, str], list[tuple[str, Result]]] = defaultdict(list)
         for id_, method in self.atlas.methods.items():
             for result in method.reported_results:
-                found["benchmarks", result.benchmark][id_] += 1
-                found["metrics", result.metric][id_] += 1
-        return found
+                found["benchmarks", result.benchmark].append((id_, result))
+                found["metrics", result.metric].append((id_, result))
+        return dict(found)
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, str], Counter[str]]:
+        """(Kind, id) of a benchmark or a metric → id of a method → how many numbers it reports there."""
+        return {key: Counter(id_ for id_, _ in found) for key, found in self.results.items()}
 
     @cached_property
     def covered_by(self) -> dict[tuple[str, str], list[str]]:
@@ -91,6 +96,11 @@ class Survey:
         return {kind: {id_: e.name for id_, e in entries.items()} for kind, entries in self.atlas.collections.items()}
 
     @cached_property
+    def short(self) -> dict[str, str]:
+        """Method → the shortest of its names, for where there is little room."""
+        return {id_: min((m.name, *m.aliases), key=len) for id_, m in self.atlas.methods.items()}
+
+    @cached_property
     def above(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Axis → term → the terms above it."""
         return {name: {term.id: above for term, above in walk_terms(axis.terms)} for name, axis in self.taxonomy}
@@ -105,11 +115,16 @@ class Survey:
     @cached_property
     def terms_of(self) -> dict[str, list[str]]:
         """Method → what it is found by, as ``facet:term``, terms above the named ones included."""
-        found: dict[str, list[str]] = {id_: [] for id_ in self.atlas.methods}
-        for facet, terms in self.atlas.methods.facets().items():
+        return self.found_by("methods")
+
+    def found_by(self, kind: str) -> dict[str, list[str]]:
+        """Return, for each entry of a kind, what it is found by; see :attr:`terms_of`."""
+        entries = self.atlas.collections[kind]
+        found: dict[str, list[str]] = {id_: [] for id_ in entries}
+        for facet, terms in entries.facets().items():
             for term, count in terms.items():
                 if count:
-                    for id_ in self.atlas.methods.select({facet: term}):
+                    for id_ in entries.select({facet: term}):
                         found[id_].append(f"{facet}:{term}")
         return found
 
