@@ -70,7 +70,7 @@ def render_all(view: View) -> str:
     ]
     terms = view.survey.found_by("benchmarks")
     rows = []
-    for id_, benchmark in view.atlas.benchmarks.items():
+    for id_, benchmark in view.atlas.benchmarks.sort("name").items():
         users = len(view.atlas.methods.where(benchmark=id_))
         cells = [
             join([view.entry("benchmarks", id_), tag("br"), tag("span", benchmark.task, class_="quiet")]),

@@ -66,12 +66,15 @@ def render_all(view: View) -> str:
     benchmarks = Counter(benchmark for found in users.values() for benchmark in found)
     facets = [
         flat_facet("role", "Role", _ROLES, counts["role"]),
-        replace(axis_facet(view, "metric_group", counts["group"]), name="group"),
+        replace(axis_facet(view, "metric_group", counts["group"], "Group"), name="group"),
         flat_facet("benchmark", "Benchmark", view.survey.names["benchmarks"], benchmarks),
     ]
     terms = view.survey.found_by("metrics")
     rows = []
-    for id_, metric in view.atlas.metrics.sort("role", reverse=True).items():
+    for metric in sorted(
+        view.atlas.metrics.values(), key=lambda metric: (metric.role == "attack", metric.name.lower())
+    ):
+        id_ = metric.id
         reporting = len(view.survey.numbers.get(("metrics", id_), ()))
         cells = [
             view.entry("metrics", id_),
@@ -90,7 +93,7 @@ def render_all(view: View) -> str:
         tag("p", "A measure reads the model as it is; an attack tries to get back what was removed."),
         *finder(
             facets,
-            ("Name", "Role", "Group", "Range", "Good on the forget set", "Benchmarks", "Methods", "Since"),
+            ("Name", "Role", "Group", "Range", "On forget set", "Benchmarks", "Methods", "Since"),
             rows,
             id_="all-metrics",
             noun="metrics and attacks",
