@@ -23,7 +23,7 @@ LAYERS = (
     ("papers",),
     ("catalog",),
     ("index", "schema", "lint", "audit"),
-    ("compiler",),
+    ("compiler", "drafts", "skeleton"),
     ("atlas",),
     ("graph", "exports", "literature", "history"),
     ("api",),

@@ -18,9 +18,10 @@ import typer
 from unlearning_atlas.faults import CatalogError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from unlearning_atlas.atlas import Atlas, Collection
+    from unlearning_atlas.drafts import Draft
     from unlearning_atlas.faults import Fault
 
 # Pydantic looks for plug-ins of every installed package when it builds its first validator; none concerns this command.
@@ -36,6 +37,8 @@ app = typer.Typer(
 )
 site_app = typer.Typer(help="Build or serve the site.", no_args_is_help=True)
 app.add_typer(site_app, name="site")
+new_app = typer.Typer(help="Begin an entry or an implementation.", no_args_is_help=True)
+app.add_typer(new_app, name="new")
 
 Root = Annotated[
     Path | None,
@@ -316,6 +319,133 @@ def fix(root: Root = None) -> None:
     for file in changed:
         print(file)
     _say(f"{len(changed)} file{'s' * (len(changed) != 1)} changed" if changed else "nothing to mend")
+
+
+@contextmanager
+def _drafting() -> Iterator[None]:
+    """Say every reason why no draft can be made."""
+    from unlearning_atlas.drafts import DraftError
+
+    try:
+        yield
+    except DraftError as error:
+        for fault in error.faults:
+            _say(f"error: {fault}")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _fail(str(error))
+
+
+def _read_input(path: Path) -> str:
+    """Read a text file that a user names."""
+    from unlearning_atlas.drafts import DraftError
+
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DraftError([f"{path} is not UTF-8; save it as UTF-8"]) from None
+
+
+def _checkout(root: Path | None) -> Path:
+    from unlearning_atlas.drafts import DraftError
+    from unlearning_atlas.files import find_root
+    from unlearning_atlas.papers import SHIPPED
+
+    folder = _root(root) or find_root()
+    if (folder / SHIPPED).is_file():
+        raise DraftError(["the installed package is no place for a draft; clone the repository, or name a --root"])
+    return folder
+
+
+def _write_draft(folder: Path, draft: Draft) -> None:
+    from unlearning_atlas.files import write_together
+
+    write_together(folder, draft.files)
+    for file in draft.files:
+        print(file)
+    for note in draft.notes:
+        _say(f"note: {note}")
+    _say(f"""
+Next:
+  1. Fill in {draft.file}: {len(draft.empty())} places are empty, each below a comment that says what belongs there.
+     'unlearning-atlas validate' names the ones that are left.
+  2. 'unlearning-atlas fix' then removes the comments.
+  3. 'unlearning-atlas show {draft.id}' and 'make site' show the entry.
+  4. git switch -c {draft.id}, git add catalog, git commit, and open a pull request.""")
+
+
+def _new_entry(kind: str) -> Callable[..., None]:
+    """Return the command that begins an entry of a kind."""
+    what = kind[:-1].replace("_", " ")
+
+    def new(
+        bibtex: Annotated[
+            Path | None, typer.Option(help="File with the paper's BibTeX record.", metavar="FILE")
+        ] = None,
+        arxiv: Annotated[str, typer.Option(help="arXiv id of a paper in the bibliography.", metavar="ID")] = "",
+        paper: Annotated[str, typer.Option(help="BibTeX key of a paper in the bibliography.", metavar="KEY")] = "",
+        id_: Annotated[
+            str, typer.Option("--id", help="Id of the entry.", metavar="ID", show_default="from the title")
+        ] = "",
+        another: Annotated[
+            bool, typer.Option("--another", help="The paper introduces one more than has an entry.")
+        ] = False,
+        root: Root = None,
+    ) -> None:
+        from unlearning_atlas.catalog import read_catalog
+        from unlearning_atlas.drafts import draft
+
+        with _drafting():
+            folder = _checkout(root)
+            text = _read_input(bibtex) or " " if bibtex else ""
+            made = draft(
+                read_catalog(folder),
+                kind,
+                bibtex=text,
+                file=str(bibtex),
+                arxiv=arxiv,
+                key=paper,
+                id_=id_,
+                another=another,
+            )
+            _write_draft(folder, made)
+
+    new.__doc__ = (
+        f"Write the draft of a {what}, with what its paper says filled in, and its paper into the bibliography."
+    )
+    return new
+
+
+for _kind in Kind:
+    new_app.command(_kind.value[:-1].replace("_", "-"))(_new_entry(_kind.value))
+
+
+@new_app.command("implementation")
+def new_implementation(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A method of the catalog.")], root: Root = None
+) -> None:
+    """Write the beginning of a reference implementation and of its test; once there, say what its entry says of it."""
+    from unlearning_atlas import skeleton
+    from unlearning_atlas.catalog import read_catalog
+    from unlearning_atlas.files import write_together
+
+    with _drafting():
+        folder = _checkout(root)
+        file = folder / f"reference_impls/{id_.replace('-', '_')}.py"
+        if file.is_file():
+            print(skeleton.described(_read_input(file)))
+            _say(f"This is what the header of {file.name} says; put it into catalog/methods/{id_}.yaml.")
+            return
+        files = skeleton.implementation(read_catalog(folder), id_)
+        write_together(folder, files)
+    for name in files:
+        print(name)
+    _say(f"""
+Next:
+  1. Write the header, the loss and the formula of the test; each place that is left raises NotImplementedError.
+  2. 'unlearning-atlas new implementation {id_}' then prints what to put into catalog/methods/{id_}.yaml.
+  3. .venv/bin/python -m pytest tests/lab/methods -k {id_.replace("-", "_")}
+  4. 'unlearning-atlas run {id_}', then 'unlearning-atlas bench --tune --methods {id_}'.""")
 
 
 @app.command()

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # pathlib takes a third as long to import as a bare interpreter to start; a query from an installed package needs none.
@@ -60,3 +61,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically, line breaks as given. Raises OSError, leaving nothing behind."""
     write_bytes(path, text.encode())
+
+
+def write_together(root: Path, texts: Mapping[str, str]) -> None:
+    """Write several UTF-8 files below a root, all or none. Raises OSError with every file as it was."""
+    done: list[tuple[Path, bytes | None]] = []
+    try:
+        for file, text in texts.items():
+            path = root / file
+            before = path.read_bytes() if path.exists() else None
+            write_text(path, text)
+            done.append((path, before))
+    except BaseException:
+        for path, before in done:
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_bytes(path, before)
+        raise

@@ -222,6 +222,34 @@ def _ascii(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", plain)
 
 
+def without_accents(text: str) -> str:
+    """Return text with LaTeX's accents and special letters as the characters they stand for."""
+
+    def accented(found: re.Match[str]) -> str:
+        letter = {"\\i": "i", "\\j": "j"}.get(found["letter"], found["letter"])
+        return unicodedata.normalize("NFC", letter + _ACCENTS[found["accent"]])
+
+    text = _ACCENTED.sub(accented, text)
+    return _LETTER.sub(lambda found: _LETTERS[found["braced"] or found["bare"]], text)
+
+
+_ACCENTS = {
+    **{"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307"},
+    **{"c": "\u0327", "v": "\u030c", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"},
+}
+_LETTERS = {
+    **{"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ"},
+    **{"aa": "å", "AA": "Å", "i": "ı"},
+}
+_ACCENTED = re.compile(
+    r"""(?P<open>\{)?\\(?P<accent>['`"^~=.](?=[\s{\\a-zA-Z])|[cvHukr](?=[\s{]))\s*(?P<brace>\{)?"""
+    r"""(?P<letter>[a-zA-Z]|\\[ij](?![a-zA-Z]))(?(brace)\})(?(open)\})"""
+)
+_LETTER = re.compile(
+    r"\{\\(?P<braced>ss|ae|AE|oe|OE|aa|AA|[oOlLi])\s*\}|\\(?P<bare>ss|ae|AE|oe|OE|aa|AA|[oOlLi])(?![a-zA-Z])\s?"
+)
+
+
 def read_papers(root: Path) -> dict[str, Paper]:
     """Return the papers below a root: from the compiled file a wheel ships, else from ``references.bib``.
 
