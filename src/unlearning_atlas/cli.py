@@ -653,12 +653,17 @@ def bench(
 
 
 @site_app.command("build")
-def site_build(root: Root = None) -> None:
+def site_build(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Build the site that is read from disk, into site/_offline.")
+    ] = False,
+    root: Root = None,
+) -> None:
     """Write the pages from the catalog and build the site into site/_build."""
     from unlearning_atlas.site import SiteError, build
 
     try:
-        folder = build(_root(root))
+        folder = build(_root(root), offline=offline)
     except SiteError as error:
         _fail(str(error))
     _say(f"built {folder}")

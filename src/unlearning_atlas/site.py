@@ -6,7 +6,6 @@ It needs a checkout, since the hand-written pages, the style and ``mkdocs.yml`` 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 
 PAGES = "site/pages"
 OUTPUT = "site/_build"
+OFFLINE = "site/_offline"
+"""Where the site that is read from disk stands."""
 _SOURCES = ("catalog", "taxonomy", "reference_impls", PAGES, "src/unlearning_atlas")
 _DANGLING = frozenset(("reference", "term"))
 """The rules on names that lead nowhere: a page that shows such a name can't be written."""
-_FEED = '<link rel="alternate" type="application/atom+xml" title="New entries" href="{}feed.xml">'
 _LAST = 12
 """How many of mkdocs' last lines a failure shows."""
 
@@ -35,7 +35,7 @@ class SiteError(RuntimeError):
     """The site can't be built or served; the message says why and what to do."""
 
 
-def build(root: Path | None = None, *, strict: bool = True) -> Path:
+def build(root: Path | None = None, *, strict: bool = True, offline: bool = False) -> Path:
     """Build the site and return the folder it stands in; the previous one stays until the new one is complete.
 
     Args:
@@ -43,31 +43,42 @@ def build(root: Path | None = None, *, strict: bool = True) -> Path:
             lies in.
         strict: fail on any fault of the catalog and on what mkdocs only warns of; otherwise only on names that lead
             nowhere.
+        offline: build the site that is read from disk, into a folder of its own.
 
     Raises:
         CatalogError: the catalog has faults; nothing has been changed.
-        SiteError: there is no checkout, mkdocs is not installed, or mkdocs fails.
+        SiteError: there is no checkout, mkdocs or Pillow is not installed, or mkdocs fails.
     """
     root = _checkout(root)
-    for module in ("mkdocs", "material"):
+    for module in ("mkdocs", "material", "PIL"):
         if find_spec(module) is None:
             tip = "pip install 'unlearning-atlas[site]'"
-            raise SiteError(f"the site is built with mkdocs-material, which is not installed; tip: {tip}")
+            raise SiteError(f"the site is built with mkdocs-material and Pillow, which are not installed; tip: {tip}")
     _check(root, strict=strict)
     write_pages(root)
-    output = root / OUTPUT
+    output = root / (OFFLINE if offline else OUTPUT)
     draft = output.with_name(f"{output.name}.{os.getpid()}")
     try:
-        _run_mkdocs(root, draft, strict=strict)
-        feed = _FEED.format(_addresses(root)[1])
-        for page in draft.rglob("*.html"):
-            html = _without_indentation(page.read_text("utf-8"))
-            page.write_text(html.replace("</head>", f"{feed}\n</head>", 1), "utf-8")
+        _run_mkdocs(root, draft, strict=strict, config="mkdocs.offline.yml" if offline else "mkdocs.yml")
+        _finish(root, draft, offline=offline)
         shutil.rmtree(output, ignore_errors=True)
         draft.replace(output)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return output
+
+
+def _finish(root: Path, draft: Path, *, offline: bool) -> None:
+    """Draw the preview pictures and finish every page that mkdocs has built."""
+    from unlearning_atlas import social
+    from unlearning_atlas.atlas import load
+    from unlearning_atlas.pages.finish import CARDS, Finish
+
+    # Nobody shares a page on a disk.
+    cards = set() if offline else social.write(load(root), draft / CARDS)
+    finish = Finish(_addresses(root)[1], cards, offline)
+    for page in draft.rglob("*.html"):
+        page.write_text(finish.apply(page.read_text("utf-8"), page.relative_to(draft).as_posix()), "utf-8")
 
 
 def _checkout(root: Path | None) -> Path:
@@ -121,13 +132,15 @@ def _addresses(root: Path) -> tuple[str, str]:
     return str(repository), str(config["site_url"]).rstrip("/") + "/"
 
 
-def _run_mkdocs(root: Path, output: Path, *, strict: bool) -> None:
+def _run_mkdocs(root: Path, output: Path, *, strict: bool, config: str) -> None:
     # Never with --quiet: it silences the warnings that --strict counts, and mkdocs then always succeeds.
     command = [
         sys.executable,
         "-m",
         "mkdocs",
         "build",
+        "--config-file",
+        config,
         "--site-dir",
         str(output),
         "--strict" if strict else "--no-strict",
@@ -148,13 +161,6 @@ def _run_mkdocs(root: Path, output: Path, *, strict: bool) -> None:
     for line in said:
         if line.startswith("WARNING"):
             print(line, file=sys.stderr)
-
-
-def _without_indentation(html: str) -> str:
-    """Drop the templates' indentation and blank lines, a quarter of a page, and leave preformatted text alone."""
-    parts = re.split(r"(?s)(<pre\b.*?</pre>)", html)
-    parts[::2] = (re.sub(r"\s*\n\s*", "\n", part) for part in parts[::2])
-    return "".join(parts)
 
 
 def serve(root: Path | None = None, port: int = 8000) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -48,6 +49,53 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("UNLEARNING_ATLAS_REPOSITORY", REPOSITORY)
         return build(_make_checkout(tmp_path_factory.mktemp("site") / "checkout"))
+
+
+_SCORES = ("forget", "paraphrase", "retain", "neighbour", "world")
+
+
+def _measure(root: Path) -> None:
+    """Lay down results of two seeds for one method, with figures that can be told apart on the page."""
+
+    def row(name: str, forget: float, utility: float, quality: float, steps: int | None) -> dict[str, object]:
+        scores = dict.fromkeys(_SCORES, forget)
+        relearning = {"curve": [[0, forget], [40, 1.0]], "steps": steps}
+        return {
+            "model": name,
+            **scores,
+            "utility": utility,
+            "forget_quality": quality,
+            "forget_quality_counts": utility > 0.5,
+            "metrics": {"privleak": -12.0},
+            "attacks": {"relearning": relearning, "quantization": {}, "logit-lens": 0.5},
+        }
+
+    folder = root / "catalog" / "measurements" / "authors"
+    folder.mkdir(parents=True)
+    baselines, results = [], []
+    for seed in (0, 1):
+        names = {"before": 0.99, "retrained": 0.01 + 0.02 * seed, "retrained again": 0.05}
+        rows = {name: row(name, forget, 0.9, -0.25, None) for name, forget in names.items()}
+        baselines.append({"seed": seed, "key": "k", "rows": rows, "made": {}})
+        results.append(
+            {
+                "seed": seed,
+                "key": "k",
+                "hyperparameters": {"beta": 0.5, "steps": 20},
+                "row": row("beta-preference", 0.31 + 0.02 * seed, 0.4, -3.5, 7),
+                "curve": [{"step": step, **dict.fromkeys(_SCORES, 0.5)} for step in (0, 20)],
+                "cost": {"forward": 1000.0, "backward": 500.0, "seconds": 1.5, "peak_mib": 300},
+                "made": {"torch": "2.13.0", "processor": "Some processor"},
+            }
+        )
+    for name, found in (("baselines", baselines), ("beta-preference", results)):
+        (folder / f"{name}.json").write_text(json.dumps({"task": "authors", "method": name, "results": found}))
+
+
+@pytest.fixture
+def measure() -> Callable[[Path], None]:
+    """Return the function that lays down measurements of one method in a catalog."""
+    return _measure
 
 
 @dataclass

@@ -140,7 +140,8 @@ def test_only_what_differs_is_written_and_what_has_gone_is_removed(site_root: Pa
     assert {path.relative_to(pages).as_posix() for path in first} >= {"index.md", "methods/alpha-ascent/index.md"}
     assert write_pages(site_root) == []
 
-    stale = [pages / "methods" / "long-gone" / "index.md", pages / "metrics" / "gone.md"]
+    gone = ("methods/long-gone/index.md", "metrics/gone.md", "api/v1/methods/long-gone.json")
+    stale = [pages / path for path in gone]
     for path in stale:
         path.parent.mkdir(exist_ok=True)
         path.write_text("gone", "utf-8")
@@ -148,9 +149,13 @@ def test_only_what_differs_is_written_and_what_has_gone_is_removed(site_root: Pa
     entry.write_text(entry.read_text("utf-8").replace("is the likeliest", "is the most likely"), "utf-8")
     about = (pages / "about" / "index.md").read_bytes()
     changed = write_pages(site_root)
-    assert set(changed) == {*stale, pages / "metrics" / "truth-score" / "index.md"}
+    new = (
+        "metrics/truth-score/index.md",
+        *(f"api/v1/{name}.json" for name in ("metrics/truth-score", "metrics", "atlas")),
+    )
+    assert set(changed) == {*stale, *(pages / path for path in new)}
     assert not stale[0].parent.exists()
-    assert not stale[1].exists()
+    assert not any(path.exists() for path in stale)
     assert (pages / "about" / "index.md").read_bytes() == about
 
 

@@ -86,11 +86,11 @@ def of_method(view: View, method: Method) -> Iterable[str]:
         return
     all_ = tag("a", "All methods side by side", href=Html(f"{view.up}measured/"))
     yield tag("p", f"{_SCALE} Means over {len(boards[0].methods[method.id].rows)} seeds. ", all_, ".", class_="quiet")
+    columns = (label for board in boards for label in (f"After, {board.task}", "Retrained"))
+    yield table(["", *columns], _rows(boards, method.id), "data narrow measured")
     for number, board in enumerate(boards):
         measured = board.methods[method.id]
-        head = ["", "Before", "After", "Retrained", "Noise floor"]
         found = [
-            table(head, _rows(board, measured), "data narrow measured"),
             tag("div", *_charts(board, measured), _beside(view, board, method), class_="charts"),
             _settings(measured),
         ]
@@ -104,26 +104,32 @@ def of_method(view: View, method: Method) -> Iterable[str]:
     yield _family(view, boards, method)
 
 
-def _rows(board: Board, measured: Measured) -> Iterable[Sequence[str]]:
-    before, gold = board.baselines["before"], board.baselines["retrained"]
-    for name in (*_SCORES, "utility"):
-        label = join([tag("strong", name), " ", tag("span", _ABOUT[name], class_="note")])
-        yield [label, _value(before, name), _spread(measured, name), _value(gold, name), f"{board.noise(name):.2f}"]
-    shown = _value(measured, "forget_quality", 1)
-    warning = tag("span", "does not count: utility is below 0.9 of retrained", class_="note")
-    counts = all(row["forget_quality_counts"] for row in measured.rows)
-    quality = escape(shown) if counts else join([shown, " ", warning])
-    for title, name, digits in (("forget quality", "forget_quality", 1), ("PrivLeak", "privleak", 0)):
-        after = quality if name == "forget_quality" else _value(measured, name, digits)
-        noise = abs(board.baselines["retrained again"].average(name))
-        about = {
-            "forget_quality": "log10 of a p-value against the retrained model; 0 is best",
-            "privleak": "per cent; below 0 still looks learnt, above 0 scrubbed",
-        }[name]
-        head = join([tag("strong", title), " ", tag("span", about, class_="note")])
-        yield [head, _value(before, name, digits), after, _value(gold, name, digits), f"{noise:.{digits}f}"]
-    head = join([tag("strong", "steps to relearn"), " ", tag("span", "until 0.9 of it is back", class_="note")])
-    yield [head, _steps(before), _steps(measured), _steps(gold), ""]
+def _rows(boards: Sequence[Board], id_: str) -> Iterable[Sequence[str]]:
+    """Yield a row for each figure: its name, then for each task the method's and the retrained model's."""
+    about = _ABOUT | {
+        "forget quality": "log10 of a p-value against the retrained model; 0 is best; struck out where utility is lost",
+        "PrivLeak": "per cent; below 0 still looks learnt, above 0 scrubbed",
+        "steps to relearn": "until 0.9 of it is back",
+    }
+    for name, text in about.items():
+        row: list[str] = [join([tag("strong", name), " ", tag("span", text, class_="note")])]
+        for board in boards:
+            own, gold = board.methods[id_], board.baselines["retrained"]
+            if name == "forget quality":
+                row += [_quality(own), _value(gold, "forget_quality", 1)]
+            elif name == "PrivLeak":
+                row += [_value(own, "privleak", 0), _value(gold, "privleak", 0)]
+            elif name == "steps to relearn":
+                row += [_steps(own), _steps(gold)]
+            else:
+                row += [_spread(own, name), _value(gold, name)]
+        yield row
+
+
+def _quality(measured: Measured) -> Html:
+    """Return forget quality, struck out where it does not count."""
+    value = _value(measured, "forget_quality", 1)
+    return escape(value) if all(row["forget_quality_counts"] for row in measured.rows) else tag("s", value)
 
 
 def _value(measured: Measured, name: str, digits: int = 2) -> str:
@@ -352,8 +358,7 @@ def _td(cell: str) -> Html:
 def _figures(measured: Measured) -> Iterable[str]:
     for name in (*_SCORES, "utility"):
         yield _spread(measured, name)
-    counts = all(row["forget_quality_counts"] for row in measured.rows)
-    yield _value(measured, "forget_quality", 1) if counts else tag("s", _value(measured, "forget_quality", 1))
+    yield _quality(measured)
     yield _steps(measured)
     bits = _bits(measured, "forget")
     yield f"{bits[2][1]:.2f}" if bits else _MISSING

@@ -1,0 +1,73 @@
+"""What is left to do on a page that the engine has built: its head, its weight, and its links when read from disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.pages.markup import Html, lines, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+CARDS = "assets/social"
+"""Where the preview pictures lie below the site's root."""
+_RELATIVE = re.compile(r'((?:xlink:)?href=")((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#][^"]*)?")')
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+_DESCRIPTION = re.compile(r'<meta name="description" content="(.*?)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How pages are finished.
+
+    ``address`` is where the site will stand, with a slash at its end; ``cards`` are the preview pictures there are, as
+    paths below :data:`CARDS` without their extension; ``offline`` is for a site that is read from disk.
+    """
+
+    address: str
+    cards: Collection[str]
+    offline: bool = False
+
+    def apply(self, html: str, path: str) -> str:
+        """Return a page as it is published; ``path`` is the file's, below the site's root."""
+        html = without_indentation(html)
+        html = html.replace("</head>", f"{self._head(html, path)}\n</head>", 1)
+        return with_file_names(html) if self.offline else html
+
+    def _head(self, html: str, path: str) -> Html:
+        """Return the link to the feed, and what other sites show when somebody shares the page."""
+        folder = path.removesuffix("index.html")
+        card = folder.rstrip("/") if folder.rstrip("/") in self.cards else "home"
+        title, description = _TITLE.search(html), _DESCRIPTION.search(html)
+        feed = {"rel": "alternate", "type": "application/atom+xml", "title": "New entries"}
+        shown = {
+            "og:type": "website",
+            "og:site_name": "Unlearning Atlas",
+            # Both have been escaped by the engine.
+            "og:title": Html(title[1].strip()) if title else "",
+            "og:description": Html(description[1]) if description else "",
+            "og:url": self.address + folder,
+            "og:image": f"{self.address}{CARDS}/{card}.png" if card in self.cards else "",
+            "twitter:card": "summary_large_image",
+        }
+        metas = (tag("meta", property=name, content=value) for name, value in shown.items() if value)
+        return lines([tag("link", **feed, href=f"{self.address}feed.xml"), *metas])
+
+
+def without_indentation(html: str) -> str:
+    """Drop the templates' indentation and blank lines, a quarter of a page, and leave preformatted text alone."""
+    parts = re.split(r"(?s)(<pre\b.*?</pre>)", html)
+    parts[::2] = (re.sub(r"\s*\n\s*", "\n", part) for part in parts[::2])
+    return "".join(parts)
+
+
+def with_file_names(html: str) -> str:
+    """Make every relative link to a folder one to the folder's page: on a disk no server adds the file's name."""
+
+    def named(match: re.Match[str]) -> str:
+        before, folder, after = match.groups()
+        return f"{before}{folder}{'index.html' if folder else ''}{after}"
+
+    return _RELATIVE.sub(named, html)
