@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlearning_atlas.files import cache_folder, write_bytes
 
@@ -26,9 +27,8 @@ _LEFT, _WIDTH = 90, 1020
 
 def cards(atlas: Atlas) -> Iterator[tuple[str, str, str, str]]:
     """Yield (path without extension, line above, name, line below) of every picture."""
-    counts = (
-        f"{len(atlas.methods)} methods, {len(atlas.benchmarks)} benchmarks, {len(atlas.metrics)} metrics and attacks"
-    )
+    sizes = (len(atlas.methods), len(atlas.benchmarks), len(atlas.metrics))
+    counts = "{} methods, {} benchmarks, {} metrics and attacks".format(*sizes)
     yield "home", "An executable survey", "Machine unlearning for large language models", counts
     label = atlas.taxonomy.label
     for id_, method in atlas.methods.items():
@@ -64,24 +64,32 @@ def _keep(path: Path, picture: bytes) -> None:
 
 def draw(above: str, name: str, below: str) -> bytes:
     """Return a picture as PNG: the name as large as it fits, a line above and one below it, the mark of the site."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     image = Image.new("RGB", SIZE, _PAPER)
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, 0, 24, SIZE[1]), fill=_INK)
     _mark(pen, _LEFT, 80)
-    pen.text((_LEFT + 62, 84), "Unlearning Atlas", fill=_TEXT, font=ImageFont.load_default(34))
-    pen.text((_LEFT, 190), above, fill=_INK, font=ImageFont.load_default(34))
+    pen.text((_LEFT + 62, 84), "Unlearning Atlas", fill=_TEXT, font=_font(34))
+    pen.text((_LEFT, 190), above, fill=_INK, font=_font(34))
     for size in (76, 64, 52, 44, 36):
-        font = ImageFont.load_default(size)
+        font = _font(size)
         wrapped = textwrap.wrap(name, max(8, int(_WIDTH / (size * 0.52))), max_lines=3, placeholder=" …")
         if len(wrapped) * size * 1.2 <= 250 and all(pen.textlength(line, font) <= _WIDTH for line in wrapped):
             break
     pen.multiline_text((_LEFT, 250), "\n".join(wrapped), fill=_TEXT, font=font, spacing=size * 0.2)
-    pen.text((_LEFT, 530), below, fill=_QUIET, font=ImageFont.load_default(32))
+    pen.text((_LEFT, 530), below, fill=_QUIET, font=_font(32))
     out = BytesIO()
-    image.quantize(16).save(out, "PNG", optimize=True)
+    image.quantize(16, Image.Quantize.FASTOCTREE).save(out, "PNG")
     return out.getvalue()
+
+
+@cache
+def _font(size: int) -> Any:
+    """Return the font that Pillow brings along."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
 
 
 def _mark(pen: ImageDraw, x: int, y: int) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape, unescape
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages.markup import Html, lines, tag
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,24 +36,23 @@ class Finish:
         html = html.replace("</head>", f"{self._head(html, path)}\n</head>", 1)
         return with_file_names(html) if self.offline else html
 
-    def _head(self, html: str, path: str) -> Html:
+    def _head(self, html: str, path: str) -> str:
         """Return the link to the feed, and what other sites show when somebody shares the page."""
         folder = path.removesuffix("index.html")
         card = folder.rstrip("/") if folder.rstrip("/") in self.cards else "home"
         title, description = _TITLE.search(html), _DESCRIPTION.search(html)
-        feed = {"rel": "alternate", "type": "application/atom+xml", "title": "New entries"}
+        feed = f'<link rel="alternate" type="application/atom+xml" title="New entries" href="{self.address}feed.xml">'
         shown = {
             "og:type": "website",
             "og:site_name": "Unlearning Atlas",
-            # Both have been escaped by the engine.
-            "og:title": Html(title[1].strip()) if title else "",
-            "og:description": Html(description[1]) if description else "",
+            "og:title": unescape(title[1].strip()) if title else "",
+            "og:description": unescape(description[1]) if description else "",
             "og:url": self.address + folder,
             "og:image": f"{self.address}{CARDS}/{card}.png" if card in self.cards else "",
             "twitter:card": "summary_large_image",
         }
-        metas = (tag("meta", property=name, content=value) for name, value in shown.items() if value)
-        return lines([tag("link", **feed, href=f"{self.address}feed.xml"), *metas])
+        metas = (f'<meta property="{name}" content="{escape(value)}">' for name, value in shown.items() if value)
+        return "\n".join([feed, *metas])
 
 
 def without_indentation(html: str) -> str:

@@ -24,7 +24,7 @@ class Html(str):
 _SPECIAL = re.compile(r"""[&<>"`\\*_{}\[\]#|~^=$]|:(?=//)""")
 # What would open a list, a definition, an admonition or a collapsed block at the start of a line.
 _OPENING = re.compile(r"(?<=^ )[-+:!?%]|^[-+:!?%]|^ ?[0-9]+(?=[.)](?:\s|$))")
-_VOID = frozenset(("br", "input", "link", "meta"))
+_VOID = frozenset(("br", "input"))
 # Direction overrides can make a page show something other than what stands in the file.
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
