@@ -18,7 +18,7 @@ from unlearning_atlas import papers
 from unlearning_atlas.faults import Fault, did_you_mean, listing, suggest
 from unlearning_atlas.lint.file_rules import GUIDE, SCHEMA_OF, schema_line
 from unlearning_atlas.loading import Document
-from unlearning_atlas.models import ENTRY_MODELS, ID_PATTERN, KEY_PATTERN
+from unlearning_atlas.models import ENTRY_MODELS, ID_PATTERN, KEY_PATTERN, TEXT_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,8 @@ class Draft:
 class Field:
     """A field of a model as an author sees it.
 
-    ``many`` says that it is a list, ``filled`` that the list may not be empty. ``choices`` are the terms or words that
+    ``many`` says that it is a list, ``filled`` that the list may not be empty, ``prose`` that a text may have more than
+    one line. ``choices`` are the terms or words that
     may stand there, ``axis`` names the taxonomy's axis they are of and ``refers`` the kind of entries whose ids they
     are; ``fields`` are those of a model nested in it.
     """
@@ -80,6 +81,7 @@ class Field:
     required: bool
     many: bool
     filled: bool
+    prose: bool
     type: str
     choices: tuple[str, ...]
     axis: str
@@ -120,6 +122,7 @@ def _fields(schema: dict[str, Any], models: dict[str, Any], catalog: Catalog) ->
                 required=key in schema.get("required", ()),
                 many=many,
                 filled=bool(about.get("minItems")),
+                prose=node.get("pattern") == TEXT_PATTERN,
                 type="object" if model else node.get("type", "string"),
                 choices=tuple(choices),
                 axis=mark[1] if mark[0] == "term" else "",
@@ -485,7 +488,7 @@ def _filled(field: Field, value: Any, catalog: Catalog, indent: int) -> list[str
         flow = f"{key} [{', '.join(items)}]"
         return [flow] if len(flow) <= WIDTH + 2 else [key, *(f"{pad}  - {scalar(item)}" for item in value)]
     lines = clean(value).split("\n") if isinstance(value, str) else []
-    if len(lines) > 1 or field.key in _BLOCKS:
+    if field.prose and (len(lines) > 1 or field.key in _BLOCKS):
         return [f"{key} |", *(f"{pad}  {line}".rstrip() for line in lines)]
     return [f"{key} {scalar(value)}"]
 
