@@ -224,15 +224,15 @@ def _files(atlas: Atlas, site_url: str, history: History | None) -> Iterator[tup
     }
     entries = {kind: {record["id"]: f"{kind}/{record['id']}.json" for record in lists[kind]} for kind in lists}
     for kind in entries:
-        yield from ((entries[kind][record["id"]], _json(record)) for record in lists[kind])
+        yield from ((entries[kind][record["id"]], to_json(record)) for record in lists[kind])
         yield f"{kind}.csv", atlas.collections[kind].to_csv()
     lists["taxonomy"] = [axis.model_dump(mode="json") for axis in atlas.taxonomy.values()]
     lists["papers"] = [literature_record(item) for item in atlas.literature.values()]
     lists["measurements"] = [board_record(board) for board in atlas.measured.values()]
-    yield from ((f"{name}.json", _json(records)) for name, records in lists.items())
+    yield from ((f"{name}.json", to_json(records)) for name, records in lists.items())
     yield "references.bib", "\n\n".join(paper.bibtex for paper in atlas.papers.values()) + "\n"
-    yield "graph.json", _json(json.loads(export(atlas, "json")))
-    found = dict(sorted(_schemas(atlas)))
+    yield "graph.json", to_json(json.loads(export(atlas, "json")))
+    found = dict(sorted(schemas_of(atlas)))
     yield from found.items()
     index = Index(
         api=VERSION,
@@ -247,17 +247,18 @@ def _files(atlas: Atlas, site_url: str, history: History | None) -> Iterator[tup
         entries=entries,
         feed="../../feed.xml",
     ).model_dump(mode="json")
-    yield "index.json", _json(index)
-    yield "atlas.json", _json({"index": index, **lists})
+    yield "index.json", to_json(index)
+    yield "atlas.json", to_json({"index": index, **lists})
 
 
-def _json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """Return JSON with sorted keys and without anything that a browser could take for markup."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     # A server that calls this HTML would otherwise make a browser run what an entry says.
     return text.replace("<", "\\u003c") + "\n"
 
 
-def _schemas(atlas: Atlas) -> Iterator[tuple[str, str]]:
+def schemas_of(atlas: Atlas) -> Iterator[tuple[str, str]]:
     """Yield the schemas of the catalog's files, and those of what the API gives out."""
     catalog = Catalog(atlas.root, axes=dict(atlas.taxonomy))
     yield from ((f"schema/{path.rsplit('/', 1)[1]}", text) for path, text in schemas(catalog).items())
