@@ -70,8 +70,8 @@ def build(root: Path | None = None, *, strict: bool = True, offline: bool = Fals
 
 def _finish(root: Path, draft: Path, *, offline: bool) -> None:
     """Draw the preview pictures and finish every page that mkdocs has built."""
-    from unlearning_atlas import social
     from unlearning_atlas.atlas import load
+    from unlearning_atlas.pages import social
     from unlearning_atlas.pages.finish import CARDS, Finish
 
     # Nobody shares a page on a disk.

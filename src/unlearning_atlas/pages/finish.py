@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
