@@ -23,7 +23,7 @@ LAYERS = (
     ("papers",),
     ("catalog",),
     ("index", "schema", "lint", "audit"),
-    ("compiler", "drafts", "skeleton"),
+    ("compiler", "drafts", "skeleton", "forms"),
     ("atlas",),
     ("graph", "exports", "literature", "history"),
     ("api",),

@@ -420,6 +420,23 @@ for _kind in Kind:
     new_app.command(_kind.value[:-1].replace("_", "-"))(_new_entry(_kind.value))
 
 
+@new_app.command("from-issue")
+def new_from_issue(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The issue's body, as GitHub renders a filled-in form.")],
+    root: Root = None,
+) -> None:
+    """Write the draft of an entry from a filled-in issue form."""
+    from unlearning_atlas import forms
+    from unlearning_atlas.catalog import read_catalog
+    from unlearning_atlas.drafts import draft
+
+    with _drafting():
+        folder = _checkout(root)
+        catalog = read_catalog(folder)
+        filled = forms.read(_read_input(file), catalog)
+        _write_draft(folder, draft(catalog, filled.kind, **filled.options))
+
+
 @new_app.command("implementation")
 def new_implementation(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A method of the catalog.")], root: Root = None
@@ -453,17 +470,20 @@ def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a schema is stale.")] = False,
     root: Root = None,
 ) -> None:
-    """Write the JSON Schemas of the catalog's files into catalog/schema/."""
-    from unlearning_atlas import schema as schema_
+    """Write what is made from the models and the taxonomy: JSON Schemas and, in a checkout, GitHub's issue forms."""
+    from unlearning_atlas import files, forms
     from unlearning_atlas.catalog import read_catalog
+    from unlearning_atlas.schema import schemas
 
     catalog = read_catalog(_root(root))
-    if check:
-        if files := schema_.stale(catalog):
-            _fail(f"stale: {', '.join(files)}; run 'unlearning-atlas schema'")
-    else:
-        for path in schema_.write(catalog):
-            print(path.relative_to(catalog.root))
+    texts = schemas(catalog) | (forms.forms(catalog) if (catalog.root / ".github").is_dir() else {})
+    changed = files.stale(catalog.root, texts)
+    if check and changed:
+        _fail(f"stale: {', '.join(changed)}; run 'unlearning-atlas schema'")
+    if not check:
+        files.write_together(catalog.root, {file: texts[file] for file in changed})
+        for file in changed:
+            print(file)
 
 
 @app.command()

@@ -280,6 +280,7 @@ def draft(
     key: str = "",
     id_: str = "",
     another: bool = False,
+    place: str = "",
     values: Mapping[str, Any] | None = None,
 ) -> Draft:
     """Return the draft of an entry.
@@ -293,6 +294,7 @@ def draft(
         key: its BibTeX key.
         id_: the id; by default it is made of the name in the paper's title.
         another: the paper has an entry of this kind and introduces another one.
+        place: where in the paper the evidence stands.
         values: further values by key, nested as in an entry.
 
     Raises:
@@ -315,7 +317,7 @@ def draft(
     if faults or record is None:
         raise DraftError(faults)
     target = f"catalog/{kind}/{id_}.yaml"
-    known = _known(kind, id_, name, record.paper)
+    known = _known(kind, id_, name, record.paper, place)
     text = _entry(kind, target, known | {k: v for k, v in values.items() if k not in known or not known[k]}, catalog)
     raw = record.raw if kind == "open_problems" else papers.with_field(record.raw, "keywords", None)
     before = (catalog.root / papers.FILE).read_text("utf-8")
@@ -376,7 +378,7 @@ def _name(
     return id_, name
 
 
-def _known(kind: str, id_: str, name: str, paper: Paper) -> dict[str, Any]:
+def _known(kind: str, id_: str, name: str, paper: Paper, place: str) -> dict[str, Any]:
     """Return what an entry can say without its author."""
     known: dict[str, Any] = {"id": id_, "paper": paper.key, "name": name or None}
     year = papers.first_year(paper)
@@ -385,7 +387,7 @@ def _known(kind: str, id_: str, name: str, paper: Paper) -> dict[str, Any]:
     model = ENTRY_MODELS[kind]
     needed = {info.alias or name for name, info in model.model_fields.items() if info.is_required()}
     supports = [key for key in model.required_evidence if key in needed]
-    known["evidence"] = [{"supports": supports, "source": paper.key, "place": None, "status": "unverified"}]
+    known["evidence"] = [{"supports": supports, "source": paper.key, "place": place or None, "status": "unverified"}]
     if paper.code and "code" in model.model_fields:
         known["code"] = [{"source": paper.code, "status": "unverified", "official": True}]
         known["evidence"].append({"supports": ["code"], "source": paper.code, "place": None, "status": "unverified"})

@@ -63,6 +63,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def stale(root: Path, texts: Mapping[str, str]) -> list[str]:
+    """Return which of some generated files are missing below a root or hold another text than they should."""
+    return [
+        file
+        for file, text in texts.items()
+        if not (root / file).is_file() or (root / file).read_bytes() != text.encode()
+    ]
+
+
 def write_together(root: Path, texts: Mapping[str, str]) -> None:
     """Write several UTF-8 files below a root, all or none. Raises OSError with every file as it was."""
     done: list[tuple[Path, bytes | None]] = []

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from unlearning_atlas.models import ENTRY_MODELS, Axis, Model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from unlearning_atlas.catalog import Catalog
 
 FOLDER = "catalog/schema"
@@ -49,25 +47,3 @@ def _resolve(node: Any, catalog: Catalog) -> None:
             del node["default"]
         for item in node.values():
             _resolve(item, catalog)
-
-
-def write(catalog: Catalog) -> list[Path]:
-    """Write every schema below the catalog's root; return the files whose text changed."""
-    from unlearning_atlas.files import write_text
-
-    changed = []
-    for file, text in schemas(catalog).items():
-        path = catalog.root / file
-        if not path.is_file() or path.read_text("utf-8") != text:
-            write_text(path, text)
-            changed.append(path)
-    return changed
-
-
-def stale(catalog: Catalog) -> list[str]:
-    """Return the schema files that are missing or differ from what the models say."""
-    return [
-        file
-        for file, text in schemas(catalog).items()
-        if not (catalog.root / file).is_file() or (catalog.root / file).read_text("utf-8") != text
-    ]
