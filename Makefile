@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PORT ?= 8000
 
-.PHONY: help site serve test lint types speed steps bench schema lock clean
+.PHONY: help site serve offline engines test lint types speed steps bench schema lock clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -36,6 +36,12 @@ speed: .venv/.dev  ## Measure import, load, query and validation, as ratios in o
 	$(PIP) --group speed
 	$(BIN)/python -m tests.speed
 
+engines: .venv/.dev  ## Build the same pages with other engines, and count them.
+	$(BIN)/python -m tests.site.engines
+
+offline: .venv/.site  ## Build the site for reading from disk, into site/_offline.
+	$(BIN)/unlearning-atlas site build --offline
+
 steps: .venv/.dev  ## Measure one step of some methods against plain fine-tuning.
 	$(BIN)/python -m tests.speed.steps
 
@@ -51,7 +57,7 @@ lock: .venv/.dev  ## Resolve constraints.txt anew.
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade -o constraints.txt
 
 clean:  ## Remove what was made: the environment, caches, the built site.
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache site/_build
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache site/_build site/_offline
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
