@@ -23,7 +23,7 @@ LAYERS = (
     ("papers",),
     ("catalog",),
     ("index", "schema", "lint", "audit"),
-    ("compiler", "drafts", "skeleton", "forms"),
+    ("compiler", "drafts", "skeleton", "forms", "changes"),
     ("atlas",),
     ("graph", "exports", "literature", "history"),
     ("api",),

@@ -321,6 +321,24 @@ def fix(root: Root = None) -> None:
     _say(f"{len(changed)} file{'s' * (len(changed) != 1)} changed" if changed else "nothing to mend")
 
 
+@app.command()
+def diff(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder with the state to compare with.")],
+    head: Annotated[
+        Path | None,
+        typer.Argument(metavar="HEAD", help="Folder with the new state.", show_default="this package's own"),
+    ] = None,
+) -> None:
+    """Print what differs between two states of the catalog, entry by entry and field by field, as Markdown."""
+    from unlearning_atlas.changes import compare as compare_
+    from unlearning_atlas.changes import markdown
+    from unlearning_atlas.files import find_root
+
+    for folder in (base, head):
+        _root(folder)
+    print(markdown(compare_(base, head or find_root())), end="")
+
+
 @contextmanager
 def _drafting() -> Iterator[None]:
     """Say every reason why no draft can be made."""
