@@ -232,7 +232,7 @@ def _files(atlas: Atlas, site_url: str, history: History | None) -> Iterator[tup
     yield from ((f"{name}.json", to_json(records)) for name, records in lists.items())
     yield "references.bib", "\n\n".join(paper.bibtex for paper in atlas.papers.values()) + "\n"
     yield "graph.json", to_json(json.loads(export(atlas, "json")))
-    found = dict(sorted(schemas_of(atlas)))
+    found = dict(sorted(_schemas(atlas)))
     yield from found.items()
     index = Index(
         api=VERSION,
@@ -258,7 +258,7 @@ def to_json(value: Any) -> str:
     return text.replace("<", "\\u003c") + "\n"
 
 
-def schemas_of(atlas: Atlas) -> Iterator[tuple[str, str]]:
+def _schemas(atlas: Atlas) -> Iterator[tuple[str, str]]:
     """Yield the schemas of the catalog's files, and those of what the API gives out."""
     catalog = Catalog(atlas.root, axes=dict(atlas.taxonomy))
     yield from ((f"schema/{path.rsplit('/', 1)[1]}", text) for path, text in schemas(catalog).items())
