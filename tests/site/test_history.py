@@ -17,7 +17,6 @@ from unlearning_atlas.history import NEWEST, Change, History, by_day, feed, read
 from unlearning_atlas.pages import render
 
 if TYPE_CHECKING:
-
     from tests.conftest import Root
 
 SITE = "https://example.org/atlas/"

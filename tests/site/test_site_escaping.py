@@ -192,7 +192,9 @@ def poisoned(site_root: Path) -> tuple[Path, list[str]]:
     bibliography = root / "catalog" / "references.bib"
     hostile = f"{poison.mark()} <script>alert(1)</script> \\{{\\{{ 7*7 \\}}\\}}"
     text = bibliography.read_text("utf-8").replace("Alpha Ascent: Forgetting by Climbing", hostile)
-    bibliography.write_text(text.replace("https://example.org/gamma", "javascript:alert(1)"), "utf-8")
+    # An address that is none is refused when the bibliography is read, one with hostile characters is not.
+    address = ADDRESS.format(mark=poison.mark())
+    bibliography.write_text(text.replace("https://example.org/gamma", address), "utf-8")
     return root, poison.marks
 
 
@@ -219,3 +221,9 @@ def test_hostile_text_in_every_field_is_only_ever_text(poisoned: tuple[Path, lis
     assert "{{ 7*7 }}" in shown
     missing = [mark for mark in marks if mark not in shown]
     assert not missing
+    told = ""
+    for path in (output / "api").rglob("*.json"):
+        text = path.read_text("utf-8")
+        assert "<" not in text or path.parent.name == "schema", path
+        told += json.dumps(json.loads(text))
+    assert not [mark for mark in marks if mark not in told]
