@@ -45,9 +45,9 @@ def main() -> int:
             shutil.copy(CHECKOUT / "mkdocs.yml", root)
             tools = Path(name, f"{engine}-tools")
             venv.create(tools, with_pip=True)
-            pip = [tools / "bin/pip", "--disable-pip-version-check", "install", "--quiet", *packages]
+            pip = [str(tools / "bin/pip"), "--disable-pip-version-check", "install", "--quiet", *packages]
             subprocess.run(pip, check=True)
-            run = [tools / "bin" / command[0], *command[1:]]
+            run = [str(tools / "bin" / command[0]), *command[1:]]
             environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
             done = subprocess.run(run, cwd=root, env=environment, capture_output=True, text=True)
             found = pages(root / "site" / "_build")

@@ -37,10 +37,14 @@ class Finish:
 
     def _head(self, html: str, path: str) -> str:
         """Return the link to the feed, and what other sites show when somebody shares the page."""
+        if self.offline or path == "404.html":
+            return ""  # on a disk nobody shares it, and the page for a wrong address stands at any depth
         folder = path.removesuffix("index.html")
         card = folder.rstrip("/") if folder.rstrip("/") in self.cards else "home"
         title, description = _TITLE.search(html), _DESCRIPTION.search(html)
-        feed = f'<link rel="alternate" type="application/atom+xml" title="New entries" href="{self.address}feed.xml">'
+        # Relative: the theme asks the place that an alternate link leads to for its list of pages.
+        up = "../" * path.count("/")
+        feed = f'<link rel="alternate" type="application/atom+xml" title="New entries" href="{up}feed.xml">'
         shown = {
             "og:type": "website",
             "og:site_name": "Unlearning Atlas",
