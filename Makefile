@@ -27,6 +27,7 @@ lint: .venv/.dev  ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
 
 types: .venv/.dev  ## Check types once more, with pyright.
 	$(PIP) --group types

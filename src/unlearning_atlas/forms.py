@@ -232,10 +232,9 @@ def _value(question: Question, answer: str) -> Any:
             raise DraftError([f"{label}: {wrong[0][:60]!r} is none of its choices{near}: {listing(known)}"])
         texts = [known[text] for text in texts]
     if field.type in ("number", "integer"):
-        try:
-            return int(answer) if re.fullmatch(r"-?[0-9]+", answer) else float(answer)
-        except ValueError:
-            raise DraftError([f"{label}: {answer[:60]!r} is not a number"]) from None
+        if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", answer):
+            raise DraftError([f"{label}: {answer[:60]!r} is not a number, such as 0 or 1.5"])
+        return float(answer) if "." in answer else int(answer)
     if field.type == "boolean" and answer not in ("true", "false"):
         raise DraftError([f"{label}: write true or false, not {answer[:60]!r}"])
     return texts if field.many else answer == "true" if field.type == "boolean" else texts[0]
