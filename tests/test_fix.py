@@ -148,6 +148,12 @@ def test_the_guide_of_a_draft_goes_when_nothing_is_empty(small: Root) -> None:
     small.write(AUTHORS, before.replace("  licence: MIT", "  licence:"))
     assert {fault.rule for fault in small.faults()} == {"yaml-null"}
     assert fix(small.path) == [], "the author still needs the guide"
+    small.write(AUTHORS, before.replace("[entity]", "entity"))
+    assert {fault.rule for fault in small.faults()} == {"wrong-type"}
+    assert fix(small.path) == []
+    small.write(AUTHORS, before.replace("  licence: MIT", "  licence: 1e5"))
+    assert fix(small.path) == [AUTHORS]
+    assert plain.replace("MIT", '"1e5"') in small.text(AUTHORS), "what is mended is no fault any more"
     small.write(AUTHORS, before)
     assert fix(small.path) == [AUTHORS]
     assert plain in small.text(AUTHORS)

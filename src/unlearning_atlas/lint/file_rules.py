@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from unlearning_atlas.lint.engine import Problem, Rule
-from unlearning_atlas.loading import Document
+from unlearning_atlas.loading import Document, parse
 from unlearning_atlas.models import ENTRY_MODELS
 from unlearning_atlas.references import fields
 
@@ -61,13 +61,12 @@ def _fix_whitespace(_file: str, text: str, _catalog: Catalog) -> str:
 GUIDE = "#:"
 """What begins each comment that guides the author of a draft; a finished entry does without."""
 _GUIDE_COMMENT = re.compile(rf"^ *{GUIDE}.*\n| +{GUIDE} .*$", re.MULTILINE)
-_EMPTY = frozenset(("yaml-null", "missing-value"))
 
 
 def _finished(document: Document) -> str:
-    """Return a file's text without the guide of a draft; unchanged while a value is empty."""
+    """Return a file's text without the guide of a draft; unchanged while a value is empty or does not fit."""
     text = document.text
-    if GUIDE not in text or document.value is None or any(fault.rule in _EMPTY for fault in document.faults):
+    if GUIDE not in text or document.faults:
         return text
     without = _GUIDE_COMMENT.sub("", text)
     # In a | block the mark would be text.
@@ -78,12 +77,16 @@ def _check_guide(document: Document) -> Iterator[Problem]:
     lines, wanted = document.text.split("\n"), _finished(document).split("\n")
     for number, line in enumerate(lines, 1):
         if number > len(wanted) or line != wanted[number - 1]:
-            yield Problem("nothing is empty any more, but the guide of the draft still stands here", line=number)
+            yield Problem("the entry is complete, but the guide of its draft still stands here", line=number)
             return
 
 
 def _fix_guide(file: str, text: str, _catalog: Catalog) -> str:
-    return _finished(Document(file, text.encode())) if file.endswith(".yaml") else text
+    if GUIDE not in text or not file.startswith("catalog/") or not file.endswith(".yaml"):
+        return text
+    document = Document(file, text.encode())
+    parse(document, ENTRY_MODELS[file.split("/")[-2]])
+    return _finished(document)
 
 
 def _key_order(document: Document) -> tuple[list[str], list[str]]:
