@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.speed.generate import catalog
+
 from unlearning_atlas.pages import GENERATED
 
 CHECKOUT = Path(__file__).resolve().parents[2]

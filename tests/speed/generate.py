@@ -15,7 +15,7 @@ def catalog(checkout: Path, root: Path, count: int) -> Path:
     evidence are those of real entries, and the checks find no fault in it.
     """
     chance = random.Random(count)
-    for folder in ("taxonomy", "catalog/benchmarks", "catalog/metrics"):
+    for folder in ("taxonomy", *(f"catalog/{kind}" for kind in ("benchmarks", "metrics", "surveys", "open_problems"))):
         shutil.copytree(checkout / folder, root / folder)
     shutil.copy(checkout / "catalog/references.bib", root / "catalog/references.bib")
     (root / "reference_impls").mkdir()
@@ -29,7 +29,7 @@ def catalog(checkout: Path, root: Path, count: int) -> Path:
         id_ = f"generated-{number}"
         text = re.sub(r"^id: .*$", f"id: {id_}", text, count=1, flags=re.M)
         text = re.sub(r"^name: .*$", f"name: Generated {number}", text, count=1, flags=re.M)
-        text = re.sub(r"^aliases: .*\n", "", text, count=1, flags=re.M)
+        text = re.sub(r"^aliases: .*\n(?:[ \]].*\n)*", "", text, count=1, flags=re.M)
         chosen = sorted(chance.sample(targets, 2))
         text = re.sub(r"^target: .*$", f"target: [{', '.join(chosen)}]", text, count=1, flags=re.M)
         text = re.sub(r"^relations:\n(?:  .*\n)+", "", text, flags=re.M)

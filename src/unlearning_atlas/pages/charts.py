@@ -129,7 +129,7 @@ Box = tuple[float, float, float, float]
 def _free(x: float, y: float, wide: float, taken: list[Box], width: int, height: int) -> tuple[float, float, str]:
     """Return (x, baseline, anchor) of a label that meets no other, or the first place beside the point."""
     tried = []
-    for down in (3, -6, 13, -15, 22, -24, 31, 40):
+    for down in (3, -6, 13, -15, 22, -24, 31, 40, 49, 58, 67, 76):
         tried.append((x + 6, y + down, "start", (x + 6, y + down - _LINE + 2, x + 6 + wide, y + down + 2)))
         tried.append((x - 6, y + down, "end", (x - 6 - wide, y + down - _LINE + 2, x - 6, y + down + 2)))
     free = (place for place in tried if _inside(place[3], width, height) and not _meets(place[3], taken))
