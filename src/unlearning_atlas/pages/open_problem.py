@@ -39,7 +39,8 @@ def render_all(view: View) -> str:
     cards = []
     for id_, problem in view.atlas.open_problems.items():
         ids = {kind: {i for a in problem.attempts for i in getattr(a, kind)} for kind in _KINDS}
-        counts = ", ".join(f"{len(found)} {kind}" for kind, found in ids.items() if found) or "nothing yet"
+        named = (f"{len(found)} {kind if len(found) > 1 else kind[:-1]}" for kind, found in ids.items() if found)
+        counts = ", ".join(named) or "nothing yet"
         cards.append(
             tag(
                 "li",
@@ -49,6 +50,7 @@ def render_all(view: View) -> str:
             )
         )
     blocks = [
+        parts.subnav(view, "open_problems/"),
         "# Open problems",
         tag(
             "p",

@@ -19,6 +19,7 @@ _FACET = {"metric_group": ("metrics", "group")}
 def render(view: View) -> str:
     """Return the page as Markdown. Every axis and every term has the anchor that ``view.anchor`` gives it."""
     blocks = [
+        shared.subnav(view, "taxonomy/"),
         "# Taxonomy",
         tag(
             "p",
