@@ -5,10 +5,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PORT ?= 8000
 
-.PHONY: help site serve offline engines test lint types speed steps bench schema lock clean
+.PHONY: help setup site serve offline engines test lint types speed steps bench schema lock clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: .venv/.site  ## Make .venv with what checking the catalog and building the site need.
 
 site: .venv/.site  ## Build the site from the catalog; in a terminal, go on to serve it.
 	$(BIN)/unlearning-atlas site build

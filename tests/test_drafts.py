@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -420,13 +421,17 @@ def test_no_id_leads_out_of_its_folder(small: Root, id_: str) -> None:
 # The command.
 
 
-def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command_in(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "unlearning_atlas", "new", *arguments, "--root", str(root)],
+        [sys.executable, "-m", "unlearning_atlas", *arguments, "--root", str(root)],
         capture_output=True, text=True, cwd=root, env={**os.environ, "COLUMNS": "200"},
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return command_in(root, "new", *arguments)
 
 
 def test_the_command_writes_both_files_and_says_what_comes_next(small: Root, tmp_path: Path) -> None:
@@ -563,3 +568,63 @@ def test_the_command_prints_what_the_entry_says_of_an_implementation(workshop: R
             "differences": ["The mean: over tokens, not answers.", '"No" decay.'],
         }
     }
+
+
+# The guides for contributors.
+
+
+@pytest.fixture
+def real(checkout: Path, tmp_path: Path) -> Path:
+    """Return a copy of the real catalog without its measurements."""
+    for folder in ("catalog", "taxonomy", "reference_impls"):
+        shutil.copytree(checkout / folder, tmp_path / folder, ignore=shutil.ignore_patterns("measurements", "tuning"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("guide", ["CONTRIBUTING.md", "site/pages/contribute/index.md"])
+def test_the_guides_show_what_the_commands_print(checkout: Path, real: Path, guide: str) -> None:
+    text = (checkout / guide).read_text()
+    blocks = [block.split("\n") for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)]
+    shown: dict[str, list[str]] = {}
+    for block in blocks:
+        for line in block:
+            if line.startswith("$ "):
+                name = line.removeprefix("$ .venv/bin/unlearning-atlas ").partition("  ")[0]
+                shown.setdefault(name, [])
+            elif line:
+                shown[name].append(line)
+    bib = re.findall(r"@misc\{.*?\n\}", (checkout / "CONTRIBUTING.md").read_text(), re.DOTALL)[0]
+    (real / "paper.bib").write_text(bib)
+
+    def holds(printed: list[str], wanted: list[str]) -> bool:
+        places = [printed.index(line) for line in wanted if line != "..."]
+        return places == sorted(places) and len(places) > 1
+
+    done = command_in(real, "new", "method", "--bibtex", "paper.bib")
+    assert holds((done.stdout + done.stderr).split("\n"), shown["new method --bibtex paper.bib"])
+    draft_text = (real / "catalog/methods/lantern.yaml").read_text()
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        assert holds(draft_text.split("\n"), block.strip().split("\n"))
+    faults = [line for line in command_in(real, "validate").stdout.split("\n") if "lantern.yaml" in line]
+    assert faults[: len(shown["validate"]) - 1] == shown["validate"][:-1]
+    assert f" {len(faults)} places are empty" in done.stderr
+
+    (real / "catalog/methods/lantern.yaml").unlink()
+    (real / "catalog/references.bib").write_text((checkout / "catalog/references.bib").read_text())
+    values = FILLED | {"name": "LANTERN", "benchmarks": ["tofu"]}
+    made = draft(read_catalog(real), "methods", bibtex=bib, values=values, place="section 1")
+    write_together(real, made.files)
+    assert lint.fix(real) == [made.file]
+    assert [fault for fault in lint.validate(real) if "lantern" in str(fault)] == []
+    assert shown["fix"] in ([], [made.file, "1 file changed"])
+
+
+def test_what_the_guide_names_is_there(checkout: Path) -> None:
+    text = (checkout / "CONTRIBUTING.md").read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (checkout / target).exists(), target
+    for file in re.findall(r"`((?:catalog|src|tests|reference_impls)/[\w/.-]+)`", text):
+        assert (checkout / file).exists(), file
+    makefile = (checkout / "Makefile").read_text()
+    for target in re.findall(r"(?:\$ |`)make ([a-z]+|\.venv/\.dev)\b", text):
+        assert re.search(rf"^{re.escape(target)}:", makefile, re.M), target
