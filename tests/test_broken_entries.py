@@ -243,6 +243,13 @@ FILES: list[Row] = [
 ROWS = [*SYNTAX, *TRAPS, *TYPES, *MEANING, *BIBTEX, *FILES]
 
 
+def test_an_unknown_key_without_a_value_is_named(small: Root) -> None:
+    small.edit(A, "family: gradient-based", "famly:")
+    faults = {fault.rule: fault.message for fault in small.faults()}
+    assert faults.keys() == {"yaml-null", "unknown-key", "missing-key"}
+    assert "did you mean 'family'" in faults["unknown-key"]
+
+
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_broken(small: Root, row: Row) -> None:
     _, file, old, new, rule, message, tip, *rest = row

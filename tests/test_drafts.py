@@ -301,6 +301,13 @@ def test_a_bibliography_with_faults_is_mended_first(small: Root) -> None:
     assert reasons(small, bibtex=NEW)[0] == "mend catalog/references.bib first"
 
 
+def test_a_draft_that_would_lose_a_record_is_not_made(small: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unlearning_atlas import papers
+
+    monkeypatch.setattr(papers, "with_record", lambda text, key, raw: raw)
+    assert reasons(small, bibtex=NEW) == ("the record would change others in the bibliography; check its braces",)
+
+
 @pytest.mark.parametrize(
     ("title", "name", "id_"),
     [
@@ -448,6 +455,13 @@ def test_the_command_writes_both_files_and_says_what_comes_next(small: Root, tmp
     assert "not UTF-8" in command(small.path, "method", "--bibtex", str(tmp_path / "latin.bib")).stderr
     (tmp_path / "empty.bib").write_text("")
     assert "no BibTeX record" in command(small.path, "method", "--bibtex", str(tmp_path / "empty.bib")).stderr
+
+
+def test_an_installed_package_is_no_place_for_a_draft(small: Root) -> None:
+    (small.path / "papers.json").write_text("[]")
+    done = command(small.path, "method", "--paper", "stone2026waiting", "--id", "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "clone the repository" in done.stderr
 
 
 def test_nothing_is_left_half_written(small: Root, monkeypatch: pytest.MonkeyPatch) -> None:

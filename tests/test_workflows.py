@@ -279,7 +279,14 @@ def test_the_schema_line_of_every_file_leads_to_its_schema(checkout: Path) -> No
 def test_the_hooks_run_what_is_there(checkout: Path) -> None:
     hooks = yaml.safe_load((checkout / ".pre-commit-config.yaml").read_text())["repos"]
     assert [repo["repo"] for repo in hooks] == ["local"], "nothing is fetched"
-    for hook in hooks[0]["hooks"]:
-        assert hook["entry"].startswith(".venv/bin/")
-        if "files" in hook and "reference_impls" not in hook["files"]:
-            assert re.match(hook["files"], "catalog/methods/npo.yaml")
+    named = {hook["id"]: hook for hook in hooks[0]["hooks"]}
+    assert all(hook["entry"].startswith(".venv/bin/") for hook in named.values())
+    for name, file in (
+        ("fix", "catalog/methods/npo.yaml"),
+        ("validate", "catalog/references.bib"),
+        ("validate", "reference_impls/npo.py"),
+        ("schema", "taxonomy/families.yaml"),
+        ("schema", "src/unlearning_atlas/models.py"),
+    ):
+        assert (checkout / file).is_file()
+        assert re.match(named[name]["files"], file), (name, file)
