@@ -296,7 +296,9 @@ class Method(Entry):
     relations: tuple[Link, ...] = Field((), description="Relations to other methods of the catalog.")
     code: tuple[PublicCode, ...] = Field((), description="Public implementations, the official one first.")
     surveys: tuple[Coverage, ...] = Field((), description="Surveys that cover it.")
-    reported_results: tuple[Result, ...] = Field((), description="Numbers its own paper or code reports.")
+    reported_results: tuple[Result, ...] = Field(
+        (), description="Published numbers; a note says when the run is not its authors'."
+    )
     implementation: Implementation | None = Field(None, description="This project's own runnable implementation.")
 
 

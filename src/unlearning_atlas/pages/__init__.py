@@ -19,8 +19,8 @@ from unlearning_atlas.pages import (
     gaps,
     graph,
     home,
+    leaderboard,
     literature,
-    measured,
     method,
     methods,
     metric,
@@ -61,7 +61,7 @@ def render(
     yield "taxonomy/index.md", taxonomy.render(below)
     yield "graph/index.md", graph.render(below)
     yield "gaps/index.md", gaps.render(below)
-    yield "measured/index.md", measured.render(below)
+    yield "measured/index.md", leaderboard.render(below)
     yield "methods/index.md", methods.render(below)
     yield "find/index.md", find.render(below)
     yield "compare/index.md", compare.render(below)

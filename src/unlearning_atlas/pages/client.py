@@ -12,7 +12,7 @@ from unlearning_atlas import api
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.exports import csv_table
 from unlearning_atlas.pages import graph
-from unlearning_atlas.pages.measured import TASKS, score, shown_value
+from unlearning_atlas.pages.figures import TASKS, score, shown_value
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS, WITHOUT
 from unlearning_atlas.pages.view import anchor
 

@@ -107,6 +107,7 @@ def finder(
         data_noun=noun,
         data_kind=kind,
         data_pick=pick,
+        data_search_exclude=True,
         hidden=True,
     )
     head = tag("thead", tag("tr", *(tag("th", label, scope="col") for label in columns)))

@@ -15,6 +15,26 @@ CARDS = "assets/social"
 _RELATIVE = re.compile(r'((?:xlink:)?href=")((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#][^"]*)?")')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _DESCRIPTION = re.compile(r'<meta name="description" content="(.*?)"')
+_DIALOG = 'data-md-component="search" role="dialog"'
+# The index of the search is heavier than all else that a first page loads, and the theme asks for it at once. Here it
+# is asked for when somebody turns to the search, or when the address says what was searched for.
+_SEARCH_WHEN_ASKED = """\
+<script>(() => {
+const { open, send } = XMLHttpRequest.prototype, waiting = new WeakSet();
+XMLHttpRequest.prototype.open = function (method, address, ...more) {
+if (`${address}`.endsWith("/search/search_index.json") && !/[?&][hq]=/.test(location.search)) waiting.add(this);
+return open.call(this, method, address, ...more);
+};
+XMLHttpRequest.prototype.send = function (...given) {
+if (!waiting.delete(this)) return send.apply(this, given);
+const asked = ({ target }) => {
+if (!target.closest(".md-search")) return;
+removeEventListener("focusin", asked);
+send.apply(this, given);
+};
+addEventListener("focusin", asked);
+};
+})();</script>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +52,11 @@ class Finish:
     def apply(self, html: str, path: str) -> str:
         """Return a page as it is published; ``path`` is the file's, below the site's root."""
         html = without_indentation(html)
-        html = html.replace("</head>", f"{self._head(html, path)}\n</head>", 1)
+        # The theme gives its dialog no name, which a screen reader would say.
+        html = html.replace(_DIALOG, f'{_DIALOG} aria-label="Search"')
+        # On a disk the theme itself waits until the search is asked for.
+        search = "" if self.offline else _SEARCH_WHEN_ASKED
+        html = html.replace("</head>", f"{search}\n{self._head(html, path)}\n</head>", 1)
         return with_file_names(html) if self.offline else html
 
     def _head(self, html: str, path: str) -> str:

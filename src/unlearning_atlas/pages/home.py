@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import measured
+from unlearning_atlas.pages import leaderboard
 from unlearning_atlas.pages.markup import Html, document, join, tag
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS
 from unlearning_atlas.pages.view import anchor
@@ -60,7 +60,7 @@ def _alive(view: View) -> Html:
         return Html("")
     title = f"{len(board.methods)} methods made to forget the same eight invented authors, measured alike"
     more = tag("a", "How this was measured", href=Html(f"{view.up}measured/"))
-    return tag("div", measured.plane(view, board, title, wide=False), tag("p", more, class_="quiet"))
+    return tag("div", leaderboard.plane(view, board, title, wide=False), tag("p", more, class_="quiet"))
 
 
 def _counts(view: View) -> Html:

@@ -55,7 +55,11 @@ def _body(view: View, method: Method) -> Iterable[list[str]]:
     yield section("Reference implementation", "implementation", *_implementation(view, method))
     yield section("Measured", "measured", *measured.of_method(view, method), searched=False)
     yield section("Public code", "code", *parts.public_code(view, method.code))
-    theirs = tag("p", "Numbers of the authors, under their own settings.", class_="quiet")
+    theirs = tag(
+        "p",
+        "Published numbers, each under its own settings; a note says when the run is not the authors’.",
+        class_="quiet",
+    )
     if method.reported_results:
         yield section("Reported results", "results", theirs, parts.results(view, method.reported_results))
     yield section("Surveys", "surveys", _surveys(view, method))
