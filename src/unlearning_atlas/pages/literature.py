@@ -9,10 +9,12 @@ from unlearning_atlas.literature import BACKGROUND, coverage
 from unlearning_atlas.pages import parts
 from unlearning_atlas.pages.facets import Facet, Row, finder, flat_facet
 from unlearning_atlas.pages.markup import Html, document, escape, join, link, tag
+from unlearning_atlas.papers import first_year
 
 if TYPE_CHECKING:
     from unlearning_atlas.literature import Literature
     from unlearning_atlas.pages.view import View
+    from unlearning_atlas.papers import Paper
 
 _LABELS = {
     "method": "Method",
@@ -32,7 +34,7 @@ _NAMED = 3
 def render(view: View) -> str:
     """Return the page as Markdown, the newest paper first."""
     literature = view.atlas.literature
-    items = sorted(literature.values(), key=lambda item: (-item.paper.year, -(item.paper.month or 0), item.paper.title))
+    items = sorted(literature.values(), key=lambda item: (*_age(item.paper), item.paper.title))
     terms = [_terms(item) for item in items]
     counts = {name: Counter(found[name] for found in terms) for name in ("kind", "year", "entry", "code")}
     years = sorted(counts["year"], reverse=True)
@@ -57,7 +59,7 @@ def render(view: View) -> str:
         _coverage(view),
         *finder(
             facets,
-            ("Paper", "What it is", "Entry", "Published", "Venue"),
+            ("Paper", "What it is", "Entry", "First version", "Venue"),
             rows,
             id_="papers",
             noun="papers",
@@ -68,6 +70,11 @@ def render(view: View) -> str:
     ]
     description = "Every paper of the catalog's bibliography on LLM unlearning."
     return document("Literature", blocks, description=description, hide=["navigation", "toc"])
+
+
+def _age(paper: Paper) -> tuple[int, int]:
+    """Return what sorts the newest first version before older ones."""
+    return -first_year(paper), -(paper.month or 0)
 
 
 def _coverage(view: View) -> Html:
@@ -82,7 +89,7 @@ def _terms(item: Literature) -> dict[str, str]:
     """Return what a paper is found by; an attack counts as a metric, as it does in the catalog."""
     return {
         "kind": "metric" if item.kind == "attack" else item.kind,
-        "year": str(item.paper.year),
+        "year": str(first_year(item.paper)),
         "entry": "yes" if item.entries else BACKGROUND if item.kind == BACKGROUND else "no",
         "code": "yes" if item.paper.code else "no",
     }
@@ -98,7 +105,8 @@ def _cells(view: View, item: Literature) -> list[str]:
         join([link(paper.title, paper.url), tag("br"), tag("small", authors, code)]),
         escape(_LABELS[item.kind]),
         join((view.entry(kind, id_) for kind, id_ in item.entries), ", ") or waits,
-        f"{paper.year}-{paper.month:02}" if paper.month else str(paper.year),
+        # The month is the first version's, and the venue may be of a later year.
+        f"{first_year(paper)}-{paper.month:02}" if paper.month else str(first_year(paper)),
         "" if paper.venue == "arXiv" else paper.venue,
     ]
 
