@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import sync_playwright
+from tests.site.browsing import HOSTILE, WIDE, Served, Visit, serving
 
 from unlearning_atlas.pages import GENERATED
-from unlearning_atlas.site import build
+from unlearning_atlas.site import OUTPUT, build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SMALL = CHECKOUT / "tests" / "data" / "small"
@@ -25,7 +29,8 @@ VOID = frozenset("area base br col embed hr img input link meta source track wbr
 
 def _make_checkout(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(CHECKOUT / "mkdocs.yml", folder)
+    for name in ("mkdocs.yml", "mkdocs.offline.yml"):
+        shutil.copy(CHECKOUT / name, folder)
     pages = folder / "site" / "pages"
     shutil.copytree(CHECKOUT / "site" / "pages", pages)
     for name in GENERATED:
@@ -90,6 +95,102 @@ def _measure(root: Path) -> None:
         )
     for name, found in (("baselines", baselines), ("beta-preference", results)):
         (folder / f"{name}.json").write_text(json.dumps({"task": "authors", "method": name, "results": found}))
+
+
+_MORE = {
+    "delta-mirror": ("family: representation-engineering", "access_level: [weights-only]", "target: [personal-data]"),
+    "epsilon-filter": ("family: output-based", "access_level: [text-api]", "target: [entity, hazardous-capability]"),
+    "omega-hostile": ("family: gradient-based", "access_level: [weights-and-gradients]", "target: [personal-data]"),
+}
+
+
+def _enlarge(root: Path) -> None:
+    """Add methods, so that there are more than can be compared at once, and hostile text wherever scripts show it."""
+    text = (root / "catalog" / "methods" / "alpha-ascent.yaml").read_text("utf-8")
+    for id_, changes in _MORE.items():
+        name = f"Omega {HOSTILE}" if id_ == "omega-hostile" else id_.replace("-", " ").capitalize()
+        new = text.replace("id: alpha-ascent", f"id: {id_}").replace("name: Alpha ascent", f"name: {json.dumps(name)}")
+        new = new.replace("[AA, negated training]", "[]").replace("Raises the loss", f"{name} raises the loss")
+        for line in changes:
+            old = next(one for one in new.splitlines() if one.startswith(line.split(":")[0] + ":"))
+            new = new.replace(f"\n{old}\n", f"\n{line}\n")
+        (root / "catalog" / "methods" / f"{id_}.yaml").write_text(new, "utf-8")
+    for file, old in (
+        ("catalog/benchmarks/hazard-bench.yaml", "name: Hazard bench"),
+        ("taxonomy/targets.yaml", "label: Personal data"),
+    ):
+        path = root / file
+        assert old in path.read_text("utf-8")
+        key, value = old.split(": ")
+        path.write_text(path.read_text("utf-8").replace(old, f"{key}: {json.dumps(f'{value} {HOSTILE}')}"), "utf-8")
+
+
+@pytest.fixture(scope="package")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Return a site of more methods, of which one has figures, whose texts are hostile in places."""
+    root = _make_checkout(tmp_path_factory.mktemp("served") / "checkout")
+    _measure(root)
+    _measure_more(root)
+    _enlarge(root)
+    with serving(root / OUTPUT) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("UNLEARNING_ATLAS_REPOSITORY", REPOSITORY)
+        patch.setenv("UNLEARNING_ATLAS_SITE_URL", address)
+        # Rules on entries refuse some of what is hostile.
+        yield Served(address, build(root, strict=False), root)
+
+
+def _measure_more(root: Path) -> None:
+    """Add figures of two methods to those that :func:`_measure` lays down, some of which sort badly as text."""
+    folder = root / "catalog" / "measurements" / "authors"
+    board = json.loads((folder / "beta-preference.json").read_text())
+    for method, forget, steps, passes in (("alpha-ascent", 0.05, 100, 20_000.0), ("gamma-steer", 0.2, None, 80.0)):
+        for result in board["results"]:
+            result["row"] |= {"model": method, "forget": forget, "metrics": {"privleak": forget * 100}}
+            result["row"]["attacks"]["relearning"]["steps"] = steps
+            result["cost"]["forward"] = passes
+        (folder / f"{method}.json").write_text(json.dumps(board | {"method": method}))
+
+
+@pytest.fixture(scope="package")
+def read_from_disk(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the same site, built to be read from disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return build(served.root, strict=False, offline=True)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Return the one browser of all tests: the machine's Chromium, never one that Playwright brings along."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip(
+            "LEFT OUT: nothing was tested in a browser, for there is no Chromium; tip: apt-get install chromium"
+        )
+    options = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update")
+    arguments = [f"--{name}" for name in (*options, "disable-sync", "no-first-run")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """Return the window in which tests open their pages, so that what pages share is loaded once."""
+    with browser.new_context(viewport=WIDE, reduced_motion="reduce") as context:
+        context.set_default_timeout(15_000)
+        yield context
+
+
+@pytest.fixture
+def visit(window: BrowserContext, served: Served) -> Iterator[Visit]:
+    """Return what opens pages of the served site; that nothing went wrong on any is seen to at the end."""
+    visit = Visit(window, served.address)
+    yield visit
+    visit.close()
+    assert visit.faults == []
 
 
 @pytest.fixture

@@ -77,12 +77,29 @@
     return found;
   }
 
+  // The address that the page in view was made for, or has written since.
+  let shown = location.href;
+
   /** Write a query into the address without a new entry in the history. */
   function remember(pairs) {
     const url = new URL(location.href);
     url.search = new URLSearchParams(pairs).toString();
     history.replaceState(history.state, "", url);
+    shown = location.href;
   }
+
+  // The theme changes pages without loading them and takes two addresses of one page for the same, whatever they ask for.
+  // A link to the page in view is left to the browser, and a way back to it that asks for something else loads it.
+  const another = (address) => address.pathname === location.pathname && address.search !== location.search;
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest("a[href]:not(.md-search a)");
+      if (link && another(new URL(link.href, location.href))) event.stopPropagation();
+    },
+    true,
+  );
+  addEventListener("popstate", () => another(new URL(shown)) && location.reload());
 
   function save(name, type, text) {
     const url = URL.createObjectURL(new Blob([text], { type }));
@@ -297,7 +314,7 @@
 
   /** Give what scrolls a place in the order of the keyboard, where it does scroll. */
   function reachable() {
-    for (const element of document.querySelectorAll(".scroll:not([tabindex]), .equation:not([tabindex])")) {
+    for (const element of document.querySelectorAll(":is(.scroll, .equation, .symbols dt):not([tabindex])")) {
       if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
     }
   }
@@ -309,10 +326,12 @@
       const name = element.dataset.widget;
       await load(`widgets/${name}.js`);
       await window.AtlasWidgets[name](element, { address, assets, data, load, make, query, remember, sortable, typeset });
+      element.dataset.ready = "";
     }
   }
 
   function start() {
+    shown = location.href;
     typeset().finally(reachable);
     const form = document.getElementById("facets");
     if (form) finder(form);

@@ -177,7 +177,6 @@
   highlight();
   if (state.focus) focus(state.focus, true);
   else overview();
-  element.dataset.ready = "";
   // The theme replaces the page without leaving it: what was drawn must go with it.
   const gone = new MutationObserver(() => {
     if (element.isConnected) return;
