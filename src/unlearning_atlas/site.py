@@ -76,6 +76,8 @@ def _finish(root: Path, draft: Path, *, offline: bool) -> None:
 
     # Nobody shares a page on a disk.
     cards = set() if offline else social.write(load(root), draft / CARDS)
+    if offline:
+        (draft / "404.html").unlink()  # only a server answers with it
     finish = Finish(_addresses(root)[1], cards, offline)
     for page in draft.rglob("*.html"):
         page.write_text(finish.apply(page.read_text("utf-8"), page.relative_to(draft).as_posix()), "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,17 +28,21 @@ REPOSITORY = "https://example.org/atlas"
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
+def _copy_pages(root: Path) -> None:
+    """Lay down the hand-written pages of this checkout and their assets, without what has been generated there."""
+    pages = CHECKOUT / "site" / "pages"
+
+    def generated(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if (Path(folder) / name).relative_to(pages).as_posix() in GENERATED}
+
+    shutil.copytree(pages, root / "site" / "pages", ignore=generated)
+
+
 def _make_checkout(folder: Path) -> Path:
     shutil.copytree(SMALL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("mkdocs.yml", "mkdocs.offline.yml"):
         shutil.copy(CHECKOUT / name, folder)
-    pages = folder / "site" / "pages"
-    shutil.copytree(CHECKOUT / "site" / "pages", pages)
-    for name in GENERATED:
-        if (pages / name).is_dir():
-            shutil.rmtree(pages / name)
-        else:
-            (pages / name).unlink(missing_ok=True)
+    _copy_pages(folder)
     return folder
 
 
@@ -150,6 +155,24 @@ def _measure_more(root: Path) -> None:
             result["row"]["attacks"]["relearning"]["steps"] = steps
             result["cost"]["forward"] = passes
         (folder / f"{method}.json").write_text(json.dumps(board | {"method": method}))
+
+
+@pytest.fixture(scope="package")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Return the site of the real catalog, built in a copy of this checkout, with its history where there is one."""
+    root = tmp_path_factory.mktemp("whole") / "checkout"
+    if (CHECKOUT / ".git").exists():
+        subprocess.run(["git", "clone", "--quiet", "--shared", "--no-checkout", CHECKOUT, root], check=True)
+    for name in ("catalog", "taxonomy", "reference_impls"):
+        shutil.copytree(CHECKOUT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("mkdocs.yml", "CITATION.cff"):
+        shutil.copy(CHECKOUT / name, root)
+    _copy_pages(root)
+    with serving(root / OUTPUT) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNLEARNING_ATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("UNLEARNING_ATLAS_SITE_URL", address)
+        # Other tests find faults of the catalog; pages must come of it in any case.
+        yield Served(address, build(root, strict=False), root)
 
 
 @pytest.fixture(scope="package")

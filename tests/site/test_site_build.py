@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-from functools import partial
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import urlopen
 
 import pytest
+from tests.site.links import Site
 
 import unlearning_atlas
 from unlearning_atlas import site
@@ -24,26 +24,16 @@ from unlearning_atlas.pages import FOLDERS
 from unlearning_atlas.site import SiteError, build, write_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
+    from tests.site.browsing import Served
     from tests.site.conftest import Document
 
     Read = Callable[[str], Document]
 
 HOST = "http://127.0.0.1:8000/"
 LIMIT = 25_000
-LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
-# Links of a page's head that say something and load nothing.
-SAID = {"canonical", "prev", "next", "alternate"}
-
-
-def pages_below(output: Path) -> dict[str, str]:
-    """Return address → HTML of every page."""
-    found = {}
-    for path in output.rglob("*.html"):
-        address = urljoin(HOST, path.relative_to(output).as_posix().removesuffix("index.html"))
-        found[address] = path.read_text("utf-8")
-    return found
 
 
 @pytest.mark.slow
@@ -58,38 +48,65 @@ def test_every_entry_and_every_overview_is_built(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_internal_link_and_anchor_leads_somewhere(built: Path, read_html: Read) -> None:
-    documents = {address: read_html(html) for address, html in pages_below(built).items()}
-    broken = []
-    followed = 0
-    for address, document in documents.items():
-        for element in document.all("a", "link", "script", "img"):
-            target = element.attributes.get("href") or element.attributes.get("src")
-            if not target or not (full := urljoin(address, target)).startswith(HOST):
-                continue
-            followed += 1
-            place, anchor = urldefrag(full)
-            path = unquote(urlsplit(place).path).lstrip("/")
-            known = documents.get(urljoin(HOST, path))
-            # Anchors that begin with two underscores are the theme's own controls.
-            found = known is not None and (not anchor or anchor.startswith("__") or unquote(anchor) in known.anchors)
-            if not found and not (known is None and (built / path).is_file()):
-                broken.append((address, target))
-    assert not broken
-    assert followed > 500
+def test_every_link_and_anchor_leads_somewhere_and_nothing_is_loaded_from_elsewhere(built: Path) -> None:
+    whole = Site(built, HOST)
+    assert whole.broken() == []
+    assert whole.elsewhere() == []
+    assert sum(address.startswith(HOST) for _, address in whole.references()) > 1500
+    assert "http" not in (built / "assets" / "atlas.js").read_text("utf-8")
 
 
 @pytest.mark.slow
-def test_nothing_is_loaded_from_elsewhere(built: Path, read_html: Read) -> None:
-    for address, html in pages_below(built).items():
-        for element in read_html(html).all(*LOADED):
-            if element.name == "link" and SAID & set(element.attributes.get("rel", "").split()):
-                continue
-            source = urljoin(address, element.attributes.get(LOADED[element.name], ""))
-            assert source.startswith((HOST, "data:")), (address, source)
-    for path in built.rglob("*.css"):
-        assert not re.findall(r"url\(\s*[\"']?(?:https?:)?//|@import", path.read_text("utf-8")), path
-    assert "http" not in (built / "assets" / "atlas.js").read_text("utf-8")
+def test_links_lead_somewhere_below_a_path_and_to_files_on_a_disk(served: Served, read_from_disk: Path) -> None:
+    assert Site(served.output, served.address).broken() == []
+    assert Site(served.output, served.address).elsewhere() == []
+    disk = Site(read_from_disk, f"{read_from_disk.as_uri()}/")
+    assert disk.broken() == []
+    assert disk.elsewhere() == []
+
+
+@pytest.mark.slow
+def test_a_link_that_leads_nowhere_is_found_wherever_it_stands(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "site"
+    shutil.copytree(built, copy)
+    page = '<a href="../gone-1/">a</a><svg><a xlink:href="../gone-2/">b</a></svg><form action="../gone-3/"></form>'
+    page += '<a href="../taxonomy/#gone-4">c</a><img src="gone-5.png"><b style="background: url(gone-6.png)"></b>'
+    for file, old, new in (
+        ("about/index.html", "</article>", f"{page}</article>"),
+        ("assets/atlas.css", "body {", "body { background: url(gone-7.png);"),
+        ("feed.xml", "changelog/", "gone-8/"),
+        ("sitemap.xml", f"{HOST}about/", f"{HOST}gone-9/"),
+        ("api/v1/metrics/truth-score.json", '"page": "metrics/truth-score/"', '"page": "gone-10/"'),
+        ("api/v1/index.json", '"metrics/truth-score.json"', '"gone-11.json"'),
+        ("assets/data/graph.js", '"methods/gamma-steer/"', '"gone-12/"'),
+        ("assets/data/methods-compare.js", '"benchmarks/hazard-bench/"', '"gone-13/"'),
+        ("search/search_index.json", '"location":"about/"', '"location":"gone-14/"'),
+    ):
+        text = (copy / file).read_text("utf-8")
+        assert old in text, file
+        (copy / file).write_text(text.replace(old, new), "utf-8")
+    found = " ".join(Site(copy, HOST).broken())
+    assert set(re.findall(r"gone-\d+", found)) == {f"gone-{number}" for number in range(1, 15)}
+    remote = '<script src="//cdn.example/x.js"></script><link rel="stylesheet" href="https://example.org/x.css">'
+    (copy / "about" / "index.html").write_text(remote, "utf-8")
+    (copy / "assets" / "atlas.css").write_text('@import "x.css"; a { src: url(https://example.org/y.woff2) }', "utf-8")
+    assert len(Site(copy, HOST).elsewhere()) == 4
+
+
+def test_what_comes_from_others_is_as_it_was_published(checkout: Path) -> None:
+    assets = checkout / "site" / "pages" / "assets"
+    vendored = json.loads((assets / "vendored.json").read_text("utf-8"))
+    noted = {file: sum_ for package in vendored.values() for file, sum_ in package["sha256"].items()}
+    there = {
+        path.relative_to(assets).as_posix()
+        for name in vendored
+        for path in (assets / name).rglob("*")
+        if path.is_file()
+    }
+    assert set(noted) == there
+    changed = [file for file, sum_ in noted.items() if sha256((assets / file).read_bytes()).hexdigest() != sum_]
+    assert changed == []
+    assert all(f"{name}/LICENSE" in package["sha256"] for name, package in vendored.items())
 
 
 @pytest.mark.slow
@@ -250,56 +267,31 @@ def test_a_site_is_stale_when_a_source_is_newer(built: Path) -> None:
         os.utime(index, ns=times)
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def browse(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Return a function that gives a page as a browser has it after its scripts have run."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no Chromium on this machine: what scripts do in a browser is not tested")
-    profile = tmp_path_factory.mktemp("profile")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(built))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-
-        def dump(path: str) -> str:
-            address = f"http://127.0.0.1:{server.server_port}/{path}"
-            options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-            command = [browser, *options, "--virtual-time-budget=5000", "--dump-dom", address]
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-        yield dump
-        server.shutdown()
+# The real catalog
 
 
 @pytest.mark.slow
-def test_in_a_browser_the_address_narrows_the_table(browse: Callable[[str], str], read_html: Read) -> None:
-    def shown(query: str) -> list[str]:
-        page = read_html(browse(f"methods/{query}"))
-        assert (
-            "hidden" not in next(form for form in page.all("form") if form.attributes.get("id") == "facets").attributes
-        )
-        return [
-            name
-            for row in page.all("tr")
-            if "data-terms" in row.attributes and "hidden" not in row.attributes
-            for name in re.findall("Alpha|Beta|Gamma", row.text)
-        ]
-
-    assert shown("") == ["Alpha", "Beta", "Gamma"]
-    assert shown("?family=direct-fine-tuning") == ["Alpha", "Beta"]
-    assert shown("?family=direct-fine-tuning&benchmark=hazard-bench") == ["Beta"]
-    assert shown("?text=STEER") == ["Gamma"]
-    assert shown("?text=negated") == ["Alpha"]
-    assert shown("?family=nonsense") == ["Alpha", "Beta", "Gamma"]
+def test_the_whole_atlas_hangs_together(whole: Served) -> None:
+    found = Site(whole.output, whole.address)
+    assert found.broken() == []
+    assert found.elsewhere() == []
+    atlas = unlearning_atlas.load(whole.root)
+    for kind, entries in atlas.collections.items():
+        assert {path.parent.name for path in (whole.output / kind).glob("*/index.html")} == set(entries)
+    followed = sum(address.startswith(whole.address) for _, address in found.references())
+    assert followed > 50 * len(atlas.methods)
+    # A clone without its past has nothing to tell.
+    if (whole.root / ".git").is_dir():
+        assert (whole.output / "feed.xml").read_text("utf-8").count("<entry>") > 10
 
 
 @pytest.mark.slow
-def test_in_a_browser_equations_are_typeset_and_only_their_pages_load_katex(browse: Callable[[str], str]) -> None:
-    page = browse("methods/beta-preference/")
-    assert page.count('class="katex-html"') == 3
-    assert "katex.min.js" in page
-    assert "katex" not in browse("methods/alpha-ascent/")
+def test_the_pages_of_the_whole_atlas_are_light(whole: Served) -> None:
+    heavy = {}
+    for path in whole.output.rglob("*.html"):
+        name = path.relative_to(whole.output)
+        # Compressed, as servers send them: those of entries, and the tables of all.
+        most = 25_000 if len(name.parts) == 3 else 120_000
+        if (size := len(gzip.compress(path.read_bytes()))) > most:
+            heavy[str(name)] = size
+    assert heavy == {}

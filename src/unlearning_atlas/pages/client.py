@@ -125,7 +125,9 @@ def _facts(view: View, method: Method) -> Iterator[tuple[str, str, Cell]]:
     yield "Needs and cost", "Training cost", [(cost.training, "")] if cost and cost.training else []
     yield "Needs and cost", "Inference cost", [(cost.inference, "")] if cost and cost.inference else []
     made = method.implementation.status if method.implementation else "none"
-    yield "Needs and cost", "Implementation", [(IMPLEMENTATIONS[made], f"methods/{method.id}/#implementation")]
+    told = method.implementation or method.id in view.survey.gaps
+    where = f"methods/{method.id}/#implementation" if told else ""
+    yield "Needs and cost", "Implementation", [(IMPLEMENTATIONS[made], where)]
 
 
 def _figures(view: View, method: Method) -> Iterator[tuple[str, str, Cell]]:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 CARDS = "assets/social"
 """Where the preview pictures lie below the site's root."""
-_RELATIVE = re.compile(r'((?:xlink:)?href=")((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#][^"]*)?")')
+_LINK = re.compile(r'((?:xlink:)?href|action)="([^"]*)"')
+_FOLDER = re.compile(r"((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#].*)?)")
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _DESCRIPTION = re.compile(r'<meta name="description" content="(.*?)"')
 _DIALOG = 'data-md-component="search" role="dialog"'
@@ -93,7 +94,9 @@ def with_file_names(html: str) -> str:
     """Make every relative link to a folder one to the folder's page: on a disk no server adds the file's name."""
 
     def named(match: re.Match[str]) -> str:
-        before, folder, after = match.groups()
-        return f"{before}{folder}{'index.html' if folder else ''}{after}"
+        attribute, shown = match.groups()
+        # Any character of an address may be written as a reference.
+        found = _FOLDER.fullmatch(unescape(shown))
+        return f'{attribute}="{escape(f"{found[1]}index.html{found[2]}")}"' if found and found[1] else match[0]
 
-    return _RELATIVE.sub(named, html)
+    return _LINK.sub(named, html)
