@@ -25,17 +25,29 @@ PAGES = [
     *("compare/?method=beta-preference&method=omega-hostile&method=gamma-steer", "timeline/", "taxonomy/"),
     *("graph/?focus=methods%2Fomega-hostile", "gaps/", "measured/", "benchmarks/", "benchmarks/hazard-bench/"),
     *("metrics/", "metrics/truth-score/", "literature/", "surveys/", "surveys/moss2025survey/", "open_problems/"),
-    *("open_problems/relearning-holds/", "data/", "changelog/", "about/", "no/such/page"),
+    *("open_problems/relearning-holds/", "data/", "changelog/", "contribute/", "about/", "no/such/page"),
 ]
+OF_WHOLE = ["", "compare/?method=npo&method=ga&method=rmu&method=simnpo", "gaps/", "methods/npo/"]
+"""Pages that say more on the real catalog: wide equations, every shade of a matrix, figures of every task."""
 LIMIT = 200_000
 """How many bytes the first page may transfer, compressed as servers do."""
 
 
-@pytest.fixture(scope="module", params=PAGES, ids=lambda path: path.split("?")[0] or "home")
-def seen(request: pytest.FixtureRequest, window: BrowserContext, served: Served) -> Iterator[Visit]:
+def _named(param: tuple[str, str]) -> str:
+    site, path = param
+    return f"{'whole:' * (site == 'whole')}{path.split('?')[0] or 'home'}"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*(("served", path) for path in PAGES), *(("whole", path) for path in OF_WHOLE)],
+    ids=_named,
+)
+def seen(request: pytest.FixtureRequest, window: BrowserContext) -> Iterator[Visit]:
     """Return a visit to each type of page, which is opened once for all tests of it."""
-    visit = Visit(window, served.address)
-    visit(request.param)
+    site, path = request.param
+    visit = Visit(window, request.getfixturevalue(site).address)
+    visit(path)
     yield visit
     visit.close()
 
@@ -156,13 +168,37 @@ def test_without_scripts_all_is_there_and_equations_are_tex(plain: Page, served:
 # What the first page costs
 
 
-def test_the_first_page_is_light(browser: Browser, served: Served) -> None:
-    context = browser.new_context(viewport=WIDE)
-    visit = Visit(context, served.address)
-    page = visit()
-    page.wait_for_load_state("networkidle")
-    loaded = {answer.url: len(gzip.compress(answer.body())) for answer in visit.answers}
-    context.close()
+@pytest.mark.parametrize("site", ["served", "whole"])
+def test_the_first_page_is_light(browser: Browser, site: str, request: pytest.FixtureRequest) -> None:
+    with browser.new_context(viewport=WIDE) as context:
+        visit = Visit(context, request.getfixturevalue(site).address)
+        visit().wait_for_load_state("networkidle")
+        loaded = {answer.url: len(gzip.compress(answer.body())) for answer in visit.answers}
     assert any(address.endswith(".css") for address in loaded)
     assert any(address.endswith("atlas.js") for address in loaded)
     assert sum(loaded.values()) < LIMIT, loaded
+
+
+# The real catalog's equations
+
+
+def test_every_equation_of_the_catalog_can_be_typeset(window: BrowserContext, whole: Served) -> None:
+    atlas = unlearning_atlas.load(whole.root)
+    sources = {}
+    for kind, entries in atlas.collections.items():
+        for id_, entry in entries.items():
+            if equation := getattr(entry, "equation", None):
+                signs = (symbol.symbol for symbol in equation.symbols)
+                sources |= {f"{kind}/{id_}: {latex}": latex for latex in (equation.latex, *signs)}
+    assert len(sources) > 500
+    visit = Visit(window, whole.address)
+    page = visit("methods/npo/")
+    refused = page.evaluate(
+        """sources => Object.entries(sources).flatMap(([name, latex]) => {
+            try { katex.renderToString(latex, { displayMode: true, throwOnError: true }); return []; }
+            catch (error) { return [`${name}: ${error.message}`]; }
+        })""",
+        sources,
+    )
+    visit.close()
+    assert refused == []

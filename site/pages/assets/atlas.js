@@ -52,9 +52,10 @@
     return katex;
   }
 
+  /** Typeset the equations within an element, then make what has become too wide reachable. */
   async function typeset(within = document) {
     const found = within.querySelectorAll(".arithmatex:not(.typeset)");
-    if (!found.length) return;
+    if (!found.length) return reachable();
     const { render } = await loadKatex();
     for (const element of found) {
       const source = element.textContent.trim();
@@ -66,6 +67,7 @@
         element.textContent = source; // TeX that can't be typeset is still readable as TeX
       }
     }
+    reachable();
   }
 
   /** Return the address' query as facet → terms; several terms of one facet may stand behind one comma-separated. */
@@ -314,7 +316,7 @@
 
   /** Give what scrolls a place in the order of the keyboard, where it does scroll. */
   function reachable() {
-    for (const element of document.querySelectorAll(":is(.scroll, .equation, .symbols dt):not([tabindex])")) {
+    for (const element of document.querySelectorAll(":is(.scroll, .equation, .symbols dt, .comparison .arithmatex):not([tabindex])")) {
       if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
     }
   }
@@ -332,7 +334,7 @@
 
   function start() {
     shown = location.href;
-    typeset().finally(reachable);
+    typeset();
     const form = document.getElementById("facets");
     if (form) finder(form);
     for (const table of document.querySelectorAll("table.sortable:not([data-started])")) {
