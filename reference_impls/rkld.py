@@ -9,7 +9,7 @@ in Large Language Models": a teacher whose logits are lowered where a model that
 
 Which variant this is, and how it differs:
 
-1. No official code is known, and the teacher's form is taken from a summary; see the entry.
+1. No official code is known; the teacher's form is equation 1 of the paper.
 2. Divergences are averaged over the answer's tokens.
 3. No retain term.
 4. AdamW at a constant rate without weight decay, for the strengthened model and for the student.

@@ -12,8 +12,10 @@ Which variant this is, and how it differs:
 1. The likelihoods are means over each answer's tokens, then over answers, as in the authors' code.
 2. One answer of another prompt is paired with each prompt, shifted within the batch; the authors draw five.
 3. The divergence has a minus sign, as in the authors' code, whose function calls itself a reverse KL divergence.
-4. It is unbounded, so it counts up to one nat a token here and gives no gradient beyond; the authors stop early.
-5. Every weight is trained and negated; the authors use low-rank adapters. AdamW at a constant rate, no weight decay.
+4. It is unbounded, so it counts up to one nat a token here and gives no gradient beyond; the authors' script ends after
+   a number of steps.
+5. Every weight is trained and negated, as the authors do with OPT; for Llama-2 they use low-rank adapters. AdamW at a
+   constant rate, no weight decay.
 """
 
 import copy

@@ -13,7 +13,8 @@ Which variant this is, and how it differs:
 1. The assistant is a copy of the whole model, all of whose weights are trained; the authors take its first layers and
    train a low-rank adapter.
 2. The filter is theirs: the assistant's logit counts as 0 for a token that is less than a tenth as likely as the
-   likeliest and does not belong to the likeliest tenth of the vocabulary either.
+   likeliest and does not belong to the likeliest tenth of the vocabulary either; a tenth is the default of their code,
+   a hundredth stands in their scripts.
 3. Means run over the answer's tokens.
 4. AdamW at a constant rate without weight decay.
 """

@@ -32,9 +32,9 @@ def test_the_broken_entry_gives_the_message_shown(checkout: Path, tmp_path: Path
     from unlearning_atlas import validate
 
     text = (checkout / "README.md").read_text()
-    (message,) = re.findall(r"^catalog/methods/uld\.yaml:.*$", text, re.M)
+    (message,) = re.findall(r"^catalog/methods/delta-unlearning\.yaml:.*$", text, re.M)
     for folder in ("catalog", "taxonomy", "reference_impls"):
         shutil.copytree(checkout / folder, tmp_path / folder)
-    file = tmp_path / "catalog/methods/uld.yaml"
+    file = tmp_path / "catalog/methods/delta-unlearning.yaml"
     file.write_text(file.read_text().replace("access_level: [logits]", "access_level: [logit]"))
     assert [str(fault) for fault in validate(tmp_path)] == [message]
