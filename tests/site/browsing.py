@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,17 +10,28 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, ViewportSize
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+"""The machine's own browser; Playwright is to bring none along."""
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 """A phone's."""
 HACKED = "window.hacked"
 """What hostile text would set if any of it were run."""
 HOSTILE = f'<img src=x onerror="{HACKED}=1"><script>{HACKED}=1</script> "q" & {{{{ 7*7 }}}}'
+
+
+def need_browser() -> None:
+    """Leave out a module's tests, in one plain line, where there is no browser."""
+    if not CHROMIUM:
+        why = "LEFT OUT: no Chromium here, so nothing was tested in a browser; tip: apt-get install chromium"
+        pytest.skip(why, allow_module_level=True)
 
 
 class _Below(SimpleHTTPRequestHandler):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
-from tests.site.browsing import HOSTILE, WIDE, Served, Visit, serving
+from playwright.sync_api import expect, sync_playwright
+from tests.site.browsing import CHROMIUM, HOSTILE, WIDE, Served, Visit, serving
 
 from unlearning_atlas.pages import GENERATED
 from unlearning_atlas.site import OUTPUT, build
@@ -185,16 +185,12 @@ def read_from_disk(served: Served, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Return the one browser of all tests: the machine's Chromium, never one that Playwright brings along."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip(
-            "LEFT OUT: nothing was tested in a browser, for there is no Chromium; tip: apt-get install chromium"
-        )
+    """Return the one browser of all tests."""
     options = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update")
     arguments = [f"--{name}" for name in (*options, "disable-sync", "no-first-run")]
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 

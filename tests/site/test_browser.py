@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import expect
-from tests.site.browsing import HACKED, HOSTILE, WIDE, Visit
+from tests.site.browsing import HACKED, HOSTILE, WIDE, Visit, need_browser
 
 import unlearning_atlas
 from unlearning_atlas.catalog import walk_terms
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unlearning_atlas import Atlas
 
 pytestmark = pytest.mark.slow
+need_browser()
 
 
 @pytest.fixture
@@ -351,6 +352,10 @@ def test_the_guide_counts_and_leads_to_the_methods_that_fit(visit: Visit, atlas:
     page = visit("find/")
     output = page.locator(".guide output")
     expect(output).to_contain_text(f"{len(atlas.methods)} of {len(atlas.methods)} methods fit")
+    for need in ("reference_model", "auxiliary_model"):
+        page.locator(f'.guide input[name="without"][value="{need}"]').check()
+    both = atlas.methods.where(without="reference_model").where(without="auxiliary_model")
+    expect(output).to_contain_text(f"{len(both)} of {len(atlas.methods)} methods fit")
     answer(page)
     assert fitting(atlas) == ["delta-mirror"]
     expect(output).to_have_text(f"1 of {len(atlas.methods)} methods fit: Delta mirror")
@@ -634,40 +639,46 @@ def test_search_finds_an_entry_and_loads_its_index_only_when_asked(visit: Visit)
 
 
 def test_pages_change_without_a_load_and_their_scripts_start_again(visit: Visit, atlas: Atlas) -> None:
-    page = visit("methods/?family=gradient-based")
+    page = visit("methods/?family=preference-optimization")
     stayed = stay(page)
+    narrowed = list(atlas.methods.where(family="preference-optimization"))
+    assert rows(page) == narrowed == ["beta-preference"]
+    page.locator("table.finder").get_by_role("link", name="Beta preference").click()
+    expect(page.locator(".arithmatex.typeset .katex-html")).to_have_count(3)
     page.locator(".md-tabs").get_by_role("link", name="Taxonomy").click()
     has_title(page, "Taxonomy")
-    page.locator("nav.sub, .md-nav").get_by_role("link", name="Graph").first.click()
+    page.locator("nav.sub").get_by_role("link", name="Graph").click()
     expect(page.locator(".graph .beside h2")).to_have_text("Families")
     page.locator("nav.sub").get_by_role("link", name="Gap map").click()
     expect(page.locator(".gaps output")).to_contain_text("cells are empty")
-    page.locator(".gaps table").get_by_role("link").first.click()
-    expect(told(page)).to_contain_text("of")
-    assert len(rows(page)) < len(atlas.methods)
-    page.locator("table.finder").get_by_role("link", name="Beta preference").or_(
-        page.locator("table.finder tbody tr:visible td b a")
-    ).first.click()
-    expect(page.locator(".bibtex")).to_be_visible()
-    for _ in range(4):
-        page.go_back()
-        page.wait_for_timeout(50)
+    page.locator(".gaps table").get_by_role("link", name="1", exact=True).first.click()
+    expect(told(page)).to_have_text(f"1 of {len(atlas.methods)} methods")
     page.go_back()
-    expect(told(page)).to_contain_text("of")
-    assert rows(page) == list(atlas.methods.where(family="gradient-based").sort("name"))
-    assert query(page) == [("family", "gradient-based")]
+    expect(page.locator(".gaps output")).to_contain_text("cells are empty")
+    page.go_back()
+    expect(page.locator(".graph .beside h2")).to_have_text("Families")
+    page.go_back()
+    has_title(page, "Taxonomy")
+    page.go_back()
+    expect(page.locator(".arithmatex.typeset .katex-html")).to_have_count(3)
+    page.go_back()
+    expect(told(page)).to_have_text(f"1 of {len(atlas.methods)} methods")
+    assert rows(page) == narrowed
+    assert query(page) == [("family", "preference-optimization")]
     assert stayed()
 
 
 def test_the_page_in_view_is_shown_anew_where_its_address_asks_for_something_else(visit: Visit, atlas: Atlas) -> None:
-    page = visit("methods/?family=gradient-based")
     everything = list(atlas.methods.sort("name"))
+    page = visit("taxonomy/")
+    page.locator("#family--gradient-based .count a").click()
+    expect(told(page)).to_have_text(f"2 of {len(everything)} methods")
     page.locator("nav.sub").get_by_role("link", name="All methods").click()
     expect(told(page)).to_have_text(f"{len(everything)} methods")
     assert rows(page) == everything
     assert query(page) == []
     page.go_back()
-    expect(told(page)).to_contain_text("of")
+    expect(told(page)).to_have_text(f"2 of {len(everything)} methods")
     assert rows(page) == list(atlas.methods.where(family="gradient-based").sort("name"))
     # Two steps back at once, from the table to the table.
     page.locator("table.finder").get_by_role("link", name="Gradient-based").first.click()

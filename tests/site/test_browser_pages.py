@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
-from tests.site.browsing import HACKED, NARROW, WIDE, Visit
+from tests.site.browsing import HACKED, NARROW, WIDE, Visit, need_browser
 
 import unlearning_atlas
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.site.browsing import Served
 
 pytestmark = pytest.mark.slow
+need_browser()
 
 PAGES = [
     *("", "methods/", "methods/beta-preference/", "methods/omega-hostile/", "find/"),
@@ -184,7 +185,7 @@ def test_the_first_page_is_light(browser: Browser, site: str, request: pytest.Fi
 
 def test_every_equation_of_the_catalog_can_be_typeset(window: BrowserContext, whole: Served) -> None:
     atlas = unlearning_atlas.load(whole.root)
-    sources = {}
+    sources: dict[str, str] = {}
     for kind, entries in atlas.collections.items():
         for id_, entry in entries.items():
             if equation := getattr(entry, "equation", None):
