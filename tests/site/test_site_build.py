@@ -138,11 +138,17 @@ def test_code_is_highlighted_and_folded(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_search_finds_entries_but_neither_code_nor_bibtex(built: Path) -> None:
-    index = (built / "search" / "search_index.json").read_text("utf-8")
-    assert "Beta preference" in index
-    assert "for the tests of the catalog only" not in index
-    assert "archivePrefix" not in index
+def test_search_finds_entries_but_neither_code_nor_figures_nor_controls(served: Served) -> None:
+    index = (served.output / "search" / "search_index.json").read_text("utf-8")
+    for found in ("Beta preference", "Bounded below, so training does not blow up"):
+        assert found in index
+    code, figures, controls = (
+        ("for the tests of the catalog only", "archivePrefix"),
+        ("0.32", "1.0e"),
+        ("Does without",),
+    )
+    for noise in (*code, "mathcal", "scheduler", *figures, "Beside its family", *controls, "Download these"):
+        assert noise not in index
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def chart(
     picture = tag(
         "svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"{title}. {told}.", class_="plot"
     )
-    return tag("figure", tag("figcaption", title), picture, tag("ul", *key, class_="key"), class_="chart")
+    return _figure(title, picture, tag("ul", *key, class_="key"))
 
 
 def scatter(
@@ -120,7 +120,12 @@ def scatter(
         aria_label=f"{title}: {x_label} against {y_label}",
         class_="plot",
     )
-    return tag("figure", tag("figcaption", title), picture, class_=f"chart scatter{' wide' * wide}")
+    return _figure(title, picture, class_=f"scatter{' wide' * wide}")
+
+
+def _figure(title: str, *parts: Html, class_: str = "") -> Html:
+    # Its numbers and the names of its points are nothing that a search should find.
+    return tag("figure", tag("figcaption", title), *parts, class_=f"chart {class_}".strip(), data_search_exclude=True)
 
 
 Box = tuple[float, float, float, float]

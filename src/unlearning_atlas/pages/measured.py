@@ -50,9 +50,9 @@ def of_method(view: View, method: Method) -> Iterable[str]:
         if number:
             yield tag("details", tag("summary", title), *found, class_="plain", id=f"measured-{board.task}")
         else:
-            yield tag("h3", title, id=f"measured-{board.task}")
+            yield tag("h3", title, id=f"measured-{board.task}", data_search_exclude=True)
             yield from found
-    yield tag("h3", "Beside its family", id="measured-family")
+    yield tag("h3", "Beside its family", id="measured-family", data_search_exclude=True)
     yield _family(view, boards, method)
 
 

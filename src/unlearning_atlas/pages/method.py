@@ -46,9 +46,10 @@ def _facets(view: View, method: Method) -> Iterable[tuple[str, str]]:
 
 
 def _body(view: View, method: Method) -> Iterable[list[str]]:
-    yield section("Equation", "equation", *parts.equation(method.equation))
-    yield section("Needs and cost", "needs", facts(_needs(method)))
-    yield section("Hyper-parameters", "hyperparameters", *_hyperparameters(view, method))
+    # Signs, numbers and names of settings are no words that somebody searches for.
+    yield section("Equation", "equation", *parts.equation(method.equation), searched=False)
+    yield section("Needs and cost", "needs", facts(_needs(method)), searched=False)
+    yield section("Hyper-parameters", "hyperparameters", *_hyperparameters(view, method), searched=False)
     yield section("Strengths", "strengths", parts.remarks(view, method.strengths))
     yield section("Limitations", "limitations", parts.remarks(view, method.limitations))
     yield section("Lineage", "relations", lineage.drawing(view, method), _relations(view, method))
@@ -61,7 +62,9 @@ def _body(view: View, method: Method) -> Iterable[list[str]]:
         class_="quiet",
     )
     if method.reported_results:
-        yield section("Reported results", "results", theirs, parts.results(view, method.reported_results))
+        yield section(
+            "Reported results", "results", theirs, parts.results(view, method.reported_results), searched=False
+        )
     yield section("Surveys", "surveys", _surveys(view, method))
     problems = view.atlas.open_problems.where(method=method.id)
     yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))
