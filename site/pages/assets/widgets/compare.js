@@ -66,6 +66,7 @@
       body.append(make("tr", { class: same && "same" }, make("th", { scope: "row" }, name), ...cells.map(cell)));
     }
     table.replaceChildren(make("thead", {}, head), body);
+    table.style.setProperty("--count", chosen.length);
     typeset(table);
   }
 
