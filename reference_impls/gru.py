@@ -12,7 +12,7 @@ Which variant this is, and how it differs:
 1. The unlearning loss is gradient ascent; the authors rectify other losses too, NPO and weighted ascent among them.
 2. lambda = 0 is the authors' GRU, lambda > 0 their option of adding the retain gradient itself.
 3. Whole-model gradients of one batch each; no limit on the cosine, an option that is off in the authors' configuration.
-4. AdamW at a constant rate without weight decay; the authors warm up and decay weights by 0.01. What AdamW makes of a
+4. AdamW at a constant rate without weight decay; the authors decay weights by 0.01. What AdamW makes of a
    gradient need not stay orthogonal to m, here as there.
 """
 
