@@ -309,10 +309,13 @@ def test_up_to_four_are_compared_and_each_can_go(visit: Visit, atlas: Atlas) -> 
     choice = page.get_by_label("Add a method")
     for id_ in ("alpha-ascent", "beta-preference", "gamma-steer", "delta-mirror"):
         expect(choice).to_be_enabled()
+        choice.focus()
         choice.select_option(id_)
+        assert id_ == "delta-mirror" or choice.evaluate("choice => choice === document.activeElement")
     expect(choice).to_be_disabled()
     assert len(column_heads(page)) == 4
-    page.get_by_label("Remove Beta preference").click()
+    page.get_by_label("Remove Beta preference").press("Enter")
+    expect(choice).to_be_focused()
     assert column_heads(page) == [atlas.methods[id_].name for id_ in ("alpha-ascent", "gamma-steer", "delta-mirror")]
     assert [value for _, value in query(page)] == ["alpha-ascent", "gamma-steer", "delta-mirror"]
     expect(choice).to_be_enabled()
@@ -327,9 +330,16 @@ def test_no_fifth_can_be_picked(visit: Visit) -> None:
         boxes.nth(number).check()
     expect(boxes.nth(4)).to_be_disabled()
     expect(page.get_by_role("link", name="Compare 4")).to_be_visible()
-    page.get_by_label("Picked for comparison").get_by_role("button").first.click()
+    buttons = page.get_by_label("Picked for comparison").get_by_role("button")
+    buttons.first.press("Enter")
+    expect(buttons).to_have_count(3)
+    expect(buttons.first).to_be_focused()
     expect(boxes.nth(4)).to_be_enabled()
     expect(boxes.nth(0)).not_to_be_checked()
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    expect(page.get_by_label("Picked for comparison")).to_be_hidden()
+    expect(boxes.nth(3)).to_be_focused()
 
 
 # The guide
@@ -486,8 +496,9 @@ def test_the_graph_is_searched_and_walked_by_buttons_and_by_its_dots(visit: Visi
     assert [text.split(" (")[0] for text in beside.locator("h3").all_inner_texts()] == [
         *("belongs to", "extends", "reports on", "fixed by")
     ]
-    beside.get_by_role("button", name="AA", exact=True).click()
+    beside.get_by_role("button", name="AA", exact=True).press("Enter")
     expect(beside.locator("h2")).to_have_text("Alpha ascent")
+    expect(beside.locator("h2")).to_be_focused()
     x, y = node(page, "methods/beta-preference")
     page.mouse.click(x, y)
     expect(beside.locator("h2")).to_have_text("Beta preference")
@@ -645,12 +656,15 @@ def test_pages_change_without_a_load_and_their_scripts_start_again(visit: Visit,
     assert rows(page) == narrowed == ["beta-preference"]
     page.locator("table.finder").get_by_role("link", name="Beta preference").click()
     expect(page.locator(".arithmatex.typeset .katex-html")).to_have_count(3)
+    expect(page.locator(".katex").first).to_have_css("font-family", re.compile("KaTeX"))
     page.locator(".md-tabs").get_by_role("link", name="Taxonomy").click()
     has_title(page, "Taxonomy")
     page.locator("nav.sub").get_by_role("link", name="Graph").click()
     expect(page.locator(".graph .beside h2")).to_have_text("Families")
+    page.evaluate("window.left = document.querySelector('.graph')")
     page.locator("nav.sub").get_by_role("link", name="Gap map").click()
     expect(page.locator(".gaps output")).to_contain_text("cells are empty")
+    page.wait_for_function("left.childElementCount === 0")
     page.locator(".gaps table").get_by_role("link", name="1", exact=True).first.click()
     expect(told(page)).to_have_text(f"1 of {len(atlas.methods)} methods")
     page.go_back()
@@ -661,6 +675,7 @@ def test_pages_change_without_a_load_and_their_scripts_start_again(visit: Visit,
     has_title(page, "Taxonomy")
     page.go_back()
     expect(page.locator(".arithmatex.typeset .katex-html")).to_have_count(3)
+    expect(page.locator(".katex").first).to_have_css("font-family", re.compile("KaTeX"))
     page.go_back()
     expect(told(page)).to_have_text(f"1 of {len(atlas.methods)} methods")
     assert rows(page) == narrowed

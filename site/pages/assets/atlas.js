@@ -43,13 +43,12 @@
     return element;
   }
 
-  let katex;
-  function loadKatex() {
-    katex ??= (() => {
-      document.head.append(make("link", { rel: "stylesheet", href: new URL("katex/katex.min.css", assets) }));
-      return load("katex/katex.min.js").then(() => window.katex);
-    })();
-    return katex;
+  const katexStyle = make("link", { rel: "stylesheet", href: new URL("katex/katex.min.css", assets) });
+  async function loadKatex() {
+    // Not in the head: when pages change, the theme drops from there what the next page did not bring.
+    if (!katexStyle.isConnected) document.body.append(katexStyle);
+    await load("katex/katex.min.js");
+    return window.katex;
   }
 
   /** Typeset the equations within an element, then make what has become too wide reachable. */
@@ -257,7 +256,13 @@
       tray.hidden = !picked.size;
       const names = [...picked].map((one) => {
         const name = rows.find((row) => row.id === one).row.cells[1].querySelector("a").textContent;
-        return make("button", { type: "button", title: "Remove", onclick: () => (choose(one, false), write()) }, `${name} ×`);
+        const remove = () => {
+          choose(one, false);
+          write();
+          // The button that had the keyboard is gone.
+          (tray.querySelector("button") ?? box(rows.find((row) => row.id === one))).focus({ preventScroll: true });
+        };
+        return make("button", { type: "button", title: "Remove", onclick: remove }, `${name} ×`);
       });
       const target = address(`compare/?${new URLSearchParams([...picked].map((one) => ["method", one]))}`);
       const go =

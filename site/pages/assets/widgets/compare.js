@@ -8,7 +8,13 @@
   chosen = chosen.slice(0, MOST);
   let onlyDifferences = query().get("only")?.[0] === "differences";
 
-  const controls = make("form", { class: "bar", onsubmit: (event) => event.preventDefault() });
+  const choice = make("select", { "aria-label": "Add a method" });
+  choice.addEventListener("change", () => choice.value && ((chosen = [...chosen, choice.value]), write()));
+  const box = make("input", { type: "checkbox" });
+  box.checked = onlyDifferences;
+  box.addEventListener("change", () => ((onlyDifferences = box.checked), write()));
+  const label = make("label", {}, box, " only what differs");
+  const controls = make("form", { class: "bar", onsubmit: (event) => event.preventDefault() }, choice, label);
   const table = make("table", { class: "data comparison" });
   const frame = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Comparison" }, table);
   const empty = make("p", { class: "quiet" }, "Choose two or more methods.");
@@ -34,14 +40,9 @@
   }
 
   function draw() {
-    const choice = make("select", { "aria-label": "Add a method", disabled: chosen.length >= MOST });
-    choice.append(make("option", { value: "" }, chosen.length < MOST ? "Add a method …" : "Four are chosen"));
+    choice.disabled = chosen.length >= MOST;
+    choice.replaceChildren(make("option", { value: "" }, choice.disabled ? "Four are chosen" : "Add a method …"));
     for (const [id, { name }] of byName) if (!chosen.includes(id)) choice.append(make("option", { value: id }, name));
-    choice.addEventListener("change", () => choice.value && ((chosen = [...chosen, choice.value]), write()));
-    const box = make("input", { type: "checkbox" });
-    box.checked = onlyDifferences;
-    box.addEventListener("change", () => ((onlyDifferences = box.checked), write()));
-    controls.replaceChildren(choice, make("label", {}, box, " only what differs"));
 
     empty.hidden = chosen.length > 0;
     frame.hidden = !chosen.length;
@@ -49,7 +50,11 @@
     for (const id of chosen) {
       const { name } = methods[id];
       const remove = make("button", { type: "button", title: `Remove ${name}`, "aria-label": `Remove ${name}` }, "×");
-      remove.addEventListener("click", () => ((chosen = chosen.filter((other) => other !== id)), write()));
+      remove.addEventListener("click", () => {
+        chosen = chosen.filter((other) => other !== id);
+        write();
+        choice.focus(); // the button that had the keyboard is gone
+      });
       head.append(make("th", { scope: "col" }, make("a", { href: address(`methods/${id}/`) }, name), " ", remove));
     }
     const body = make("tbody");

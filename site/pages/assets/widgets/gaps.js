@@ -30,7 +30,7 @@
     return terms.filter(([id, , depth], number) => {
       const used = sets.some((set) => set.has(`${name}:${id}`));
       const narrower = (terms[number + 1]?.[2] ?? 0) > depth;
-      return (used || !["benchmark"].includes(name)) && (!leaves || !narrower);
+      return (used || name !== "benchmark") && (!leaves || !narrower);
     });
   }
 
@@ -46,7 +46,7 @@
     const body = termsOf(axis.rows).map(([id, label, depth]) =>
       make(
         "tr",
-        { class: depth && !leaves && `depth${depth}` },
+        { class: depth > 0 && !leaves && `depth${depth}` },
         make("th", { scope: "row" }, label),
         ...across.map(([other]) => {
           const terms = [`${axis.rows}:${id}`, `${axis.columns}:${other}`];

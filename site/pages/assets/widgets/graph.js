@@ -82,6 +82,14 @@
     remember(Object.entries(state).filter(([, value]) => value));
   }
 
+  /** Fill the list; a keyboard that was in it stays there. */
+  function say(title, ...children) {
+    const held = list.contains(document.activeElement);
+    const heading = make("h2", { tabindex: "-1" }, title);
+    list.replaceChildren(heading, ...children);
+    if (held) heading.focus();
+  }
+
   /** Show a node and what it shares an edge with, and say the same in the list. */
   function focus(id, quiet = false) {
     state.focus = id;
@@ -95,8 +103,8 @@
       const word = WORDS[type][source === id ? 0 : 1];
       groups.set(word, [...(groups.get(word) ?? []), byId.get(source === id ? target : source)]);
     }
-    list.replaceChildren(
-      make("h2", {}, node.name ?? node.label),
+    say(
+      node.name ?? node.label,
       make("p", {}, make("a", { href: address(node.address) }, "Open its page")),
       ...[...groups].map(([word, found]) => make("div", {}, make("h3", {}, `${word} (${found.length})`), make("p", {}, ...found.flatMap((one, number) => [number ? " " : null, link(one)])))),
     );
@@ -106,8 +114,8 @@
 
   function overview() {
     const families = nodes.filter(({ kind }) => kind === "family");
-    list.replaceChildren(
-      make("h2", {}, "Families"),
+    say(
+      "Families",
       make("p", {}, "Choose one here or a dot in the graph."),
       make("ul", {}, ...families.map((node) => make("li", {}, link(node)))),
       make("p", { class: "legend" }, "● has a reference implementation  ○ has none  ◆ benchmark"),
@@ -149,10 +157,7 @@
     if (!words) return state.focus ? focus(state.focus) : overview();
     const found = nodes.filter(({ label, name }) => `${label} ${name ?? ""}`.toLowerCase().includes(words));
     for (const { id } of found) cy.getElementById(id).addClass("hit");
-    list.replaceChildren(
-      make("h2", {}, `${found.length} found`),
-      make("ul", {}, ...found.slice(0, 40).map((node) => make("li", {}, link(node)))),
-    );
+    say(`${found.length} found`, make("ul", {}, ...found.slice(0, 40).map((node) => make("li", {}, link(node)))));
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") list.querySelector("li button")?.click();
@@ -177,10 +182,11 @@
   highlight();
   if (state.focus) focus(state.focus, true);
   else overview();
-  // The theme replaces the page without leaving it: what was drawn must go with it.
+  // The theme replaces the page without leaving it, and keeps what it has replaced: what was drawn must go with it.
   const gone = new MutationObserver(() => {
     if (element.isConnected) return;
     cy.destroy();
+    element.replaceChildren();
     watch.disconnect();
     gone.disconnect();
   });
