@@ -16,10 +16,8 @@ site: .venv/.site  ## Build the site from the catalog; in a terminal, go on to s
 	$(BIN)/unlearning-atlas site build
 	@if [ -t 1 ]; then $(MAKE) --no-print-directory serve; else echo "To browse it: make serve"; fi
 
-serve: .venv/.site  ## Serve the built site on http://127.0.0.1:8000/ (PORT=...).
-	@test -f site/_build/index.html || $(BIN)/unlearning-atlas site build
-	@echo "Open http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site/_build $(PORT) >/dev/null 2>&1 || true
+serve: .venv/.site  ## Serve the site on http://127.0.0.1:8000/ (PORT=...), built anew where it is out of date.
+	@$(BIN)/unlearning-atlas site serve --port $(PORT)
 
 test: .venv/.dev  ## Run every test.
 	$(BIN)/unlearning-atlas validate
