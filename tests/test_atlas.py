@@ -200,7 +200,7 @@ def test_mapping_access(small_root: Path) -> None:
     ("ask", "message"),
     [
         (lambda atlas: atlas.methods["beta-preferense"], "'beta-preferense' (did you mean 'beta-preference'?)"),
-        (lambda atlas: atlas.methods["zzz"], "unknown method 'zzz'"),
+        (lambda atlas: atlas.methods["zzz"], "unknown method 'zzz'; there are: alpha-ascent, beta-"),
         (lambda atlas: atlas.methods.where(access_level="logit"), "unknown access_level 'logit' (did you mean"),
         (lambda atlas: atlas.methods.where(acess_level="logits"), "(did you mean 'access_level'?)"),
         (lambda atlas: atlas.methods.where(benchmark="authors"), "(did you mean 'authors-bench'"),

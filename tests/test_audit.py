@@ -97,8 +97,8 @@ def test_a_wrong_claim_must_be_corrected_first(small: Root) -> None:
     assert (family["status"], family["audited"]) == ("verified", DAY)
     assert audit.error_rate(outcomes) == pytest.approx(2 / 3)
     (kept,) = audit.audits(small.path)
-    assert kept["outcomes"]["unverified", "corrected"] == 1
-    assert kept["outcomes"]["verified", "unsupported"] == 1
+    assert (kept["day"], kept["seed"], kept["size"]) == (DAY, 0, len(data["claims"]))
+    assert (kept["outcomes"]["corrected"], kept["outcomes"]["unsupported"]) == (1, 1)
 
 
 def test_a_worksheet_that_is_not_filled_in_is_refused_whole(small: Root) -> None:
@@ -107,7 +107,8 @@ def test_a_worksheet_that_is_not_filled_in_is_refused_whole(small: Root) -> None
     data["claims"][1]["outcome"] = "maybe"
     with pytest.raises(audit.AuditError, match=r"claim 1 .*\n.*claim 2 .*'maybe' is none of confirmed"):
         record(small.path, data)
-    for text in ("", "[]", "claims: 3"):
+    lacking = "claims: [{file: catalog/methods/npo.yaml, outcome: confirmed}]"
+    for text in ("", "[]", "claims: 3", "seed: 1\nclaims: [3]", f"seed: 1\n{lacking}", "claims: ["):
         with pytest.raises(audit.AuditError, match="no worksheet"):
             audit.record(small.path, text, DAY)
 

@@ -582,6 +582,10 @@ def test_the_command_prints_what_the_entry_says_of_an_implementation(workshop: R
             "differences": ["The mean: over tokens, not answers.", '"No" decay.'],
         }
     }
+    workshop.write(file, "loss = 1\n")
+    done = command(workshop.path, "implementation", "alpha-ascent")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the file's header does not end in 'how it differs:' and a numbered list")
 
 
 # The guides for contributors.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -139,19 +138,24 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
     Returns the file it is kept in, how often each outcome occurs, and the entries' files that changed.
 
     Raises:
-        AuditError: for an unfilled or unknown outcome, and for one that does not fit the entry: a confirmed claim that
-            it no longer makes or gives no place for, a wrong one that it still makes. Nothing is written then.
+        AuditError: for what is no worksheet, for an unfilled or unknown outcome, and for one that does not fit the
+            entry: a confirmed claim that it no longer makes or gives no place for, a wrong one that it still makes.
+            Nothing is written then.
     """
-    data = yaml.safe_load(text)
-    if not isinstance(data, dict) or not isinstance(data.get("claims"), list) or not re.fullmatch(r"[0-9-]{10}", day):
-        raise AuditError("this is no worksheet: it needs 'claims', as 'unlearning-atlas audit' writes them")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise AuditError(f"this is no worksheet: it is not YAML: {' '.join(str(error).split())}") from None
+    if not _is_worksheet(data):
+        raise AuditError("this is no worksheet: it needs 'seed' and 'claims', as 'unlearning-atlas audit' writes them")
+    rows: list[dict[str, Any]] = data["claims"]
     catalog = read_catalog(root)
     now = claims(catalog)
     wrong: list[str] = []
     marks: dict[str, dict[Loc, set[str]]] = {}
-    for number, row in enumerate(data["claims"], 1):
-        outcome = row.get("outcome")
-        name = f"claim {number} ({row.get('file')}, {row.get('field')})"
+    for number, row in enumerate(rows, 1):
+        outcome = row["outcome"]
+        name = f"claim {number} ({row['file']}, {row['field']})"
         if outcome not in OUTCOMES:
             wrong.append(f"{name}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}")
             continue
@@ -173,9 +177,16 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
     if wrong:
         raise AuditError("\n".join(wrong))
     changed = [file for file, locs in marks.items() if _mark(catalog, root, file, locs, day)]
-    kept_in = root / FOLDER / f"{day}-seed-{data.get('seed', 0)}.yaml"
+    kept_in = root / FOLDER / f"{day}-seed-{data['seed']}.yaml"
     write_text(kept_in, yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=118))
-    return kept_in, Counter(row["outcome"] for row in data["claims"]), changed
+    return kept_in, Counter(row["outcome"] for row in rows), changed
+
+
+def _is_worksheet(data: Any) -> bool:
+    columns = {*Claim.__dataclass_fields__, "outcome"}
+    if not isinstance(data, dict) or not isinstance(data.get("seed"), int) or not isinstance(data.get("claims"), list):
+        return False
+    return all(isinstance(row, dict) and columns <= row.keys() for row in data["claims"])
 
 
 def _mark(catalog: Catalog, root: Path, file: str, marks: dict[Loc, set[str]], day: str) -> bool:
@@ -228,12 +239,18 @@ def _fixes(document: Document, loc: Loc, fields: set[str], day: str) -> Iterator
 
 
 def audits(root: Path) -> list[dict[str, Any]]:
-    """Return the audits that are kept, oldest first: day, seed, size, and how often each outcome occurs by status."""
+    """Return the audits that are kept, in the order of their files: day, seed, size, and how often each outcome occurs.
+
+    Raises AuditError for a damaged file.
+    """
     found = []
     for path in sorted((root / FOLDER).glob("*.yaml")):
-        data = yaml.safe_load(path.read_text("utf-8"))
-        outcomes = Counter((row["status"], row["outcome"]) for row in data["claims"])
-        found.append({"day": path.stem[:10], "seed": data["seed"], "size": len(data["claims"]), "outcomes": outcomes})
+        try:
+            data = yaml.safe_load(path.read_text("utf-8"))
+            outcomes = Counter(row["outcome"] for row in data["claims"])
+            found.append({"day": path.stem[:10], "seed": data["seed"], "size": outcomes.total(), "outcomes": outcomes})
+        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+            raise AuditError(f"{path}: not a recorded audit; 'unlearning-atlas audit --record' writes one") from None
     return found
 
 

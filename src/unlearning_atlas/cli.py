@@ -86,6 +86,11 @@ def _fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def _refused(error: OSError) -> str:
+    """Say which file the system refused and why, without its number."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+
+
 def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -139,8 +144,7 @@ def list_(
     }
     atlas = _load(root)
     entries: Collection[Any] = atlas.collections[kind.value]
-    chosen = {name.replace("-", "_"): terms for name, terms in facets.items() if terms}
-    entries = entries.select(chosen).sort(sort, reverse=reverse)
+    entries = entries.select({name: terms for name, terms in facets.items() if terms}).sort(sort, reverse=reverse)
     if as_json:
         _print_json(entries.to_records())
     elif as_csv:
@@ -351,7 +355,7 @@ def _drafting() -> Iterator[None]:
             _say(f"error: {fault}")
         raise typer.Exit(1) from None
     except OSError as error:
-        _fail(str(error))
+        _fail(_refused(error))
 
 
 def _read_input(path: Path) -> str:
@@ -429,7 +433,7 @@ def _new_entry(kind: str) -> Callable[..., None]:
             _write_draft(folder, made)
 
     new.__doc__ = (
-        f"Write the draft of a {what}, with what its paper says filled in, and its paper into the bibliography."
+        f"Write the draft of a new {what}, with what its paper says filled in, and its paper into the bibliography."
     )
     return new
 
@@ -466,12 +470,13 @@ def new_implementation(
 
     with _drafting():
         folder = _checkout(root)
+        catalog = read_catalog(folder)
         file = folder / f"reference_impls/{id_.replace('-', '_')}.py"
-        if file.is_file():
+        if id_ in catalog.known("methods") and file.is_file():
             print(skeleton.described(_read_input(file)))
             _say(f"This is what the header of {file.name} says; put it into catalog/methods/{id_}.yaml.")
             return
-        files = skeleton.implementation(read_catalog(folder), id_)
+        files = skeleton.implementation(catalog, id_)
         write_together(folder, files)
     for name in files:
         print(name)
@@ -530,8 +535,11 @@ def audit(
         return
     try:
         when = date.fromisoformat(day) if day else datetime.now(UTC).date()
-        kept, outcomes, changed = audit_.record(folder, record.read_text("utf-8"), when.isoformat())
-    except (ValueError, OSError) as error:
+    except ValueError:
+        _fail(f"--day must be a day, written YYYY-MM-DD (got {day!r})", 2)
+    try:
+        kept, outcomes, changed = audit_.record(folder, _read_input(record), when.isoformat())
+    except ValueError as error:
         _fail(str(error))
     rate = audit_.error_rate(outcomes)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
@@ -573,7 +581,8 @@ def _installed() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         extra = "hf" if error.name == "transformers" else "lab"
-        _fail(f"{error.name} is not installed; the lab needs it: pip install 'unlearning-atlas[{extra}]'")
+        how = f"pip install 'unlearning-atlas[{extra}]', or in a checkout 'make .venv/.dev'"
+        _fail(f"{error.name} is not installed; the lab needs it: {how}")
 
 
 @app.command()
@@ -727,11 +736,14 @@ def main() -> None:
     except UnknownNameError as error:
         _say(f"error: {error}")
         sys.exit(2)
-    except (CatalogError, FileNotFoundError) as error:
+    except CatalogError as error:
         _say(f"error: {error}")
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _say(f"error: {_refused(error)}")
         sys.exit(1)
     except KeyboardInterrupt:
         _say("interrupted")

@@ -71,9 +71,8 @@ class Field:
     """A field of a model as an author sees it.
 
     ``many`` says that it is a list, ``filled`` that the list may not be empty, ``prose`` that a text may have more than
-    one line. ``choices`` are the terms or words that
-    may stand there, ``axis`` names the taxonomy's axis they are of and ``refers`` the kind of entries whose ids they
-    are; ``fields`` are those of a model nested in it.
+    one line. ``choices`` are the terms or words that may stand there, ``axis`` names the taxonomy's axis they are of
+    and ``refers`` the kind of entries whose ids they are; ``fields`` are those of a model nested in it.
     """
 
     key: str
@@ -288,9 +287,9 @@ def draft(
     Args:
         catalog: what is there already.
         kind: a kind of entry.
-        bibtex: the paper's record, or
-        file: what messages call it;
-        arxiv: the arXiv id of a paper in the bibliography, or
+        bibtex: the paper's record; or one of ``arxiv`` and ``key``.
+        file: what messages call the record.
+        arxiv: the arXiv id of a paper in the bibliography.
         key: its BibTeX key.
         id_: the id; by default it is made of the name in the paper's title.
         another: the paper has an entry of this kind and introduces another one.
@@ -410,7 +409,7 @@ def _entry(kind: str, file: str, values: Mapping[str, Any], catalog: Catalog) ->
     what = SCHEMA_OF[kind].replace("-", " ")
     lines = [
         schema_line(file),
-        f"{GUIDE} Draft of a {what}. Fill in what is empty. Take '{GUIDE} ' away from an optional field that is known,",
+        f"{GUIDE} A new {what}. Fill in what is empty. Take '{GUIDE} ' away from an optional field that is known,",
         f"{GUIDE} leave it where not; once nothing is empty, 'unlearning-atlas fix' removes all that has this mark.",
     ]
     for field in fields_of(kind, catalog):
@@ -434,7 +433,8 @@ def _lines(field: Field, values: Mapping[str, Any], catalog: Catalog, indent: in
     if not indent or len(body[0]) > WIDTH:
         first = f"{pad}{GUIDE} "
         head = textwrap.wrap(
-            *(about, WIDTH),
+            about,
+            WIDTH,
             initial_indent=first,
             subsequent_indent=f"{first}  ",
             break_long_words=False,

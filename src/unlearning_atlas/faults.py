@@ -32,12 +32,17 @@ class CatalogError(ValueError):
         super().__init__(f"{count} fault{'s' * (count != 1)} in the catalog:\n" + "\n".join(map(str, self.faults)))
 
 
+_FEW = 30
+
+
 class UnknownNameError(KeyError):
-    """A name that does not exist, with the names that come close."""
+    """A name that does not exist, with the names that come close, or all of them where none does and they are few."""
 
     def __init__(self, what: str, name: object, known: Iterable[str]) -> None:
+        known = list(known)
         self.suggestions = suggest(str(name), known)
-        super().__init__(f"unknown {what} {str(name)!r}{did_you_mean(self.suggestions)}")
+        all_ = f"; there are: {', '.join(known)}" if 0 < len(known) <= _FEW and not self.suggestions else ""
+        super().__init__(f"unknown {what} {str(name)!r}{did_you_mean(self.suggestions)}{all_}")
 
     def __str__(self) -> str:
         """Give the plain sentence; KeyError would show it in quotes."""

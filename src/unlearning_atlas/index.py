@@ -28,6 +28,7 @@ SOURCES = (
 )
 """The folders whose files the index is compiled from."""
 
+_NEEDS = ("forget_set", "retain_set", "reference_model", "auxiliary_model", "extra_data")
 
 FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "methods": {
@@ -35,10 +36,7 @@ FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
         **{axis: (axis, axis, ()) for axis in ("target", "modality")},
         "benchmark": ("benchmarks", "benchmarks", ()),
         "survey": ("surveys", "surveys", ()),
-        "without": (
-            *("without", ""),
-            ("forget_set", "retain_set", "reference_model", "auxiliary_model", "extra_data"),
-        ),
+        "without": ("without", "", _NEEDS),
         "implementation": ("implementation", "", ("faithful", "simplified", "none")),
     },
     "benchmarks": {

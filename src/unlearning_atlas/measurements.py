@@ -17,6 +17,10 @@ BASELINES = "baselines"
 BASELINE_NAMES = ("before", "retrained", "retrained again")
 
 
+class MeasurementsError(ValueError):
+    """A file of measurements is damaged; the message names it and says what to do."""
+
+
 def folder(root: Path) -> Path:
     """Return where measurements lie."""
     return root / "catalog" / "measurements"
@@ -30,7 +34,7 @@ def file_of(root: Path, task: str, method: str) -> Path:
 def read(file: Path) -> list[dict[str, Any]]:
     """Return the results in a file, by seed; none when it does not exist.
 
-    Raises ValueError, naming the file, for one that is damaged.
+    Raises MeasurementsError for one that is damaged.
     """
     try:
         results: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["results"]
@@ -39,7 +43,7 @@ def read(file: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
-        raise ValueError(
+        raise MeasurementsError(
             f"{file}: not a file of measurements; delete it, and 'unlearning-atlas bench' measures it again"
         ) from None
     return results
@@ -64,9 +68,16 @@ class Measured:
     seeds: tuple[int, ...] = ()
     """The seed of each row."""
 
+    @cached_property
+    def _averages(self) -> dict[str, float]:
+        """What :meth:`average` has returned: pages ask for the same few means over and over."""
+        return {}
+
     def average(self, key: str) -> float:
         """Return the mean over the seeds of a score or, failing that, of a metric. Raises KeyError."""
-        return mean(self.values(key))
+        if key not in self._averages:
+            self._averages[key] = mean(self.values(key))
+        return self._averages[key]
 
     def spread(self, key: str) -> float:
         """Return half the distance between the largest and the smallest value over the seeds."""
@@ -121,7 +132,7 @@ class Board:
 
 
 def boards(root: Path) -> dict[str, Board]:
-    """Return a board for every task that has been measured, by name. Raises ValueError for a damaged file."""
+    """Return a board for every task that has been measured, by name. Raises MeasurementsError."""
     found = {}
     for place in sorted(path for path in folder(root).glob("*") if path.is_dir()):
         shared = read(place / f"{BASELINES}.json")

@@ -14,7 +14,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import yaml
+
+from unlearning_atlas.audit import AuditError
 from unlearning_atlas.files import find_root, write_text
+from unlearning_atlas.measurements import MeasurementsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +51,7 @@ def build(root: Path | None = None, *, strict: bool = True, offline: bool = Fals
 
     Raises:
         CatalogError: the catalog has faults; nothing has been changed.
-        SiteError: there is no checkout, mkdocs or Pillow is not installed, or mkdocs fails.
+        SiteError: there is no checkout, mkdocs or Pillow is not installed, a file is damaged, or mkdocs fails.
     """
     root = _checkout(root)
     for module in ("mkdocs", "material", "PIL"):
@@ -55,7 +59,12 @@ def build(root: Path | None = None, *, strict: bool = True, offline: bool = Fals
             tip = "pip install 'unlearning-atlas[site]'"
             raise SiteError(f"the site is built with mkdocs-material and Pillow, which are not installed; tip: {tip}")
     _check(root, strict=strict)
-    write_pages(root)
+    from mkdocs.exceptions import ConfigurationError
+
+    try:
+        write_pages(root)
+    except (AuditError, MeasurementsError, ConfigurationError, yaml.YAMLError) as error:
+        raise SiteError(f"what pages are made of can't be read: {error}") from error
     output = root / (OFFLINE if offline else OUTPUT)
     draft = output.with_name(f"{output.name}.{os.getpid()}")
     try:

@@ -245,9 +245,12 @@ def _test(method: Method, stem: str, *, wrapped: bool) -> dict[str, str]:
 def described(text: str) -> str:
     """Return what the entry says of an implementation, taken from its file's header: the numbered differences.
 
-    The words are the header's own; a test holds the two to each other.
+    The words are the header's own; a test holds the two to each other. Raises DraftError when there are none.
     """
-    header = text.split('"""')[1]
+    _, _, rest = text.partition('"""')
+    header, _, _ = rest.partition('"""')
     listed = re.split(r"\n\d+\. ", header.partition("how it differs:")[2])[1:]
+    if not listed:
+        raise DraftError(["the file's header does not end in 'how it differs:' and a numbered list; add them"])
     lines = [f"    - {scalar(' '.join(part.split()))}" for part in listed]
     return "\n".join(["implementation:", "  status: simplified", "  differences:", *lines])

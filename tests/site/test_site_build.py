@@ -251,6 +251,25 @@ def test_serving_builds_first_prints_the_address_and_ends_quietly(site_root: Pat
         assert server.stderr.read() == ""
 
 
+def test_a_damaged_file_beside_the_catalog_is_named(site_root: Path) -> None:
+    page = site_root / "site" / "pages" / "about" / "index.md"
+    before = page.read_bytes()
+    for name in (
+        "catalog/audits/2020-01-01-seed-1.yaml",
+        "catalog/measurements/authors/baselines.json",
+        "reference_impls/gaps.yaml",
+        "mkdocs.yml",
+    ):
+        file = site_root / name
+        text = file.read_text("utf-8") if file.is_file() else None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{results: [", "utf-8")
+        with pytest.raises(SiteError, match=re.escape(file.name)):
+            build(site_root)
+        file.unlink() if text is None else file.write_text(text, "utf-8")
+    assert page.read_bytes() == before
+
+
 def test_a_port_in_use_is_said(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "_is_stale", lambda root: False)
     with (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from unlearning_atlas import api
+from unlearning_atlas.audit import FOLDER, OUTCOMES, audits, error_rate
 from unlearning_atlas.pages import parts
 from unlearning_atlas.pages.markup import Html, bullets, document, escape, heading, join, link, pre, table, tag
 from unlearning_atlas.pages.view import FOLDERS
@@ -46,6 +48,8 @@ def render(view: View, sizes: Mapping[str, int]) -> str:
         heading("Ask in Python", "python"),
         tag("p", "With the package, terms stand for everything below them, and names that come close are offered."),
         pre(_session(view)),
+        heading("How far to trust it", "trust"),
+        *_trust(view),
         heading("Addresses stay", "stable"),
         _promise(view),
         heading("Fields", "fields", searched=False),
@@ -177,6 +181,34 @@ def _questions(view: View) -> Iterator[str]:
         if id_ in board.methods:
             yield f'round(atlas.measured["{task}"].methods["{id_}"].average("forget"), 3)'
             break
+
+
+def _trust(view: View) -> Iterator[str]:
+    """Yield the counts of evidence by status, and what the audits have found."""
+    about = tag("a", "evidence", href=Html(f"{view.up}about/#evidence"))
+    entries = (entry for entries in view.atlas.collections.values() for entry in entries.values())
+    statuses = Counter(item.status for entry in entries for item in entry.evidence)
+    yield tag(
+        "p",
+        *("Entries rest on ", f"{statuses.total():,} pieces of ", about, ": "),
+        f"{statuses['verified']:,} were read in the source, {statuses['unverified']:,} were not yet. An audit draws "
+        "claims at random, whatever their status, and somebody who did not write them opens each source. What is found "
+        "wrong is mended there and then, so a rate says how the catalog was when it was drawn.",
+    )
+    rows = []
+    for found in audits(view.atlas.root):
+        outcomes = found["outcomes"]
+        rate = error_rate(outcomes)
+        counts = [escape(str(outcomes[name])) for name in OUTCOMES]
+        share = "" if rate is None else f"{rate:.0%}"
+        rows.append([escape(found["day"]), escape(f"{found['size']}, seed {found['seed']}"), *counts, escape(share)])
+    if rows:
+        head = ["Day", "Claims", *(name.capitalize() for name in OUTCOMES), "Wrong of those checked"]
+        yield table(head, rows, "data")
+        meanings = [join([tag("b", name.capitalize()), f": {meaning}."]) for name, meaning in OUTCOMES.items()]
+        yield bullets(meanings)
+        audit = tag("code", "unlearning-atlas audit --sample 100 --seed 4")
+        yield tag("p", audit, " draws the next one; ", tag("code", FOLDER), " keeps every claim with its outcome.")
 
 
 def _promise(view: View) -> Html:

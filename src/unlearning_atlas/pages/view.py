@@ -132,7 +132,10 @@ class Survey:
     def gaps(self) -> dict[str, str]:
         """Method → why a small transformer cannot show it, for those of which that is so."""
         path = self.atlas.root / "reference_impls" / "gaps.yaml"
-        found: dict[str, str] = (yaml.safe_load(path.read_text("utf-8")) or {}) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:  # from a file, a message on its YAML names the file
+            found: dict[str, str] = yaml.safe_load(file) or {}
         return found
 
     def code(self, method: Method) -> str:
