@@ -192,6 +192,7 @@ MEANING: list[Row] = [
     ("dollar sign in LaTeX", B, r"symbol: \beta", r"symbol: ⌖$\beta$", "tex", "a dollar sign", "leave the dollar signs out"),
     ("left without right", B, r" \right)", ")", "tex", r"\left and \right do not match", "pair", "|\n    \\mathcal"),
     ("environment left open", B, r"symbol: \beta", r"symbol: ⌖\begin{cases} \beta", "tex", r"\begin{cases} is not closed", "pair"),
+    ("measure among the attacks", B, "attack: relearning-attack\n    outcome: weakened", "attack: ⌖truth-score\n    outcome: weakened", "attack", "'truth-score' is no attack but a measure", "role 'attack'"),
     ("relation to itself", B, "extends\n    target: alpha-ascent", "reduces-to\n    target: ⌖beta-preference", "relation", "can't relate to itself", "name the other"),
     ("value outside the range", B, "value: 0.75", "value: ⌖75", "result-range", "75 is outside the range of truth-score: 0 to 1", "check the number"),
     ("implementation without its file", A, "evidence:", "⌖implementation:\n  status: faithful\nevidence:", "implementation", "there is no reference_impls/alpha_ascent.py", "add the file"),

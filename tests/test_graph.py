@@ -49,6 +49,7 @@ def expected(root: Path) -> set[tuple[str, str, str]]:
             if kind == "methods":
                 edges |= {(node, f"benchmark:{id_}", "evaluated_on") for id_ in entry["benchmarks"]}
                 edges |= {(node, f"method:{link['target']}", link["type"]) for link in entry.get("relations", [])}
+                edges |= {(f"metric:{t['attack']}", node, "tried_on") for t in entry.get("robustness", [])}
                 edges |= {(node, f"survey:{s['survey']}", "covered_by") for s in entry.get("surveys", [])}
                 if "implementation" in entry:
                     edges.add((f"implementation:{entry['id']}", node, "implements"))

@@ -47,6 +47,8 @@ class MethodFacets(TypedDict, total=False):
     benchmark: Terms
     survey: Terms
     without: Terms
+    attack: Terms
+    withstood: Terms
     implementation: Terms
 
 

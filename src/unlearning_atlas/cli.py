@@ -116,6 +116,8 @@ def list_(
     modality: Annotated[Facet, _facet("Text, vision-language or code.")] = None,
     benchmark: Annotated[Facet, _facet("Benchmark that a method's authors report on.")] = None,
     without: Annotated[Facet, _facet("What a method does not require, such as retain_set.")] = None,
+    attack: Annotated[Facet, _facet("For methods: an attack that was tried on them.")] = None,
+    withstood: Annotated[Facet, _facet("For methods: an attack that they withstood whoever tried it.")] = None,
     implementation: Annotated[Facet, _facet("faithful, simplified or none.")] = None,
     knowledge: Annotated[Facet, _facet("For benchmarks: fictitious or real.")] = None,
     metric: Annotated[Facet, _facet("For benchmarks: a metric they use.")] = None,
@@ -141,6 +143,7 @@ def list_(
         **{"intervention": intervention, "target": target, "modality": modality, "benchmark": benchmark},
         **{"implementation": implementation, "knowledge": knowledge, "metric": metric, "role": role, "group": group},
         **{"survey": survey, "method": method, "form": form, "without": without},
+        **{"attack": attack, "withstood": withstood},
     }
     atlas = _load(root)
     entries: Collection[Any] = atlas.collections[kind.value]

@@ -72,6 +72,8 @@ def record(entry: Entry) -> dict[str, Any]:
             # A survey is credited only with what is known to stand in it.
             "surveys": tuple(item.survey for item in entry.surveys if item.status == "seen"),
             "without": tuple(need for need, value in entry.needs.model_dump().items() if value != "required"),
+            "attacks": tuple(entry.outcomes),
+            "withstood": tuple(attack for attack, outcome in entry.outcomes.items() if outcome == "withstood"),
             "implementation": entry.implementation.status if entry.implementation else "none",
             "relations": [(link.type, link.target) for link in entry.relations],
             "superseded_by": entry.superseded_by,

@@ -11,6 +11,7 @@ an axis' name      a method, benchmark or metric → its term
 ``introduced_by``  an entry → its paper
 ``cites``          an entry → another paper that its evidence names
 ``covered_by``     a method → a survey; ``status`` says if seen or inferred
+``tried_on``       an attack → a method; ``outcome`` says if it was broken, weakened or withstood
 ``bears_on``       a method, benchmark or metric → an open problem
 ``implements``     an implementation → its method
 ``superseded_by``  an entry → the entry that replaces it
@@ -73,6 +74,8 @@ def _edges_of(node: str, entry: Entry) -> Iterator[Edge]:
             yield node, f"benchmark:{benchmark}", {"type": "evaluated_on"}
         for link in entry.relations:
             yield node, f"method:{link.target}", {"type": link.type}
+        for attack, outcome in entry.outcomes.items():
+            yield f"metric:{attack}", node, {"type": "tried_on", "outcome": outcome}
         for coverage in entry.surveys:
             yield node, f"survey:{coverage.survey}", {"type": "covered_by", "status": coverage.status}
     if isinstance(entry, Benchmark):

@@ -37,6 +37,8 @@ FACETS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
         "benchmark": ("benchmarks", "benchmarks", ()),
         "survey": ("surveys", "surveys", ()),
         "without": ("without", "", _NEEDS),
+        "attack": ("attacks", "metrics", ()),
+        "withstood": ("withstood", "metrics", ()),
         "implementation": ("implementation", "", ("faithful", "simplified", "none")),
     },
     "benchmarks": {

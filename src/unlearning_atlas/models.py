@@ -226,6 +226,18 @@ class Result(Sourced):
     value: float | int = Field(description="The number, in the metric's own range.")
 
 
+class Trial(Sourced):
+    """An attack that somebody tried on models that the method had unlearned."""
+
+    attack: MetricId = Field(description="Which attack of this catalog.")
+    outcome: Literal["broken", "weakened", "withstood"] = Field(
+        description="'broken': most of what had been removed came back; 'weakened': a part of it did; 'withstood': "
+        "next to nothing did."
+    )
+    setting: Line | None = Field(None, description="On which benchmark and model.")
+    finding: Prose = Field(description="What came of it, in one or two sentences of our own.")
+
+
 class Implementation(Model):
     """The reference implementation in ``reference_impls/<id>.py``, with hyphens of the id as underscores."""
 
@@ -299,7 +311,16 @@ class Method(Entry):
     reported_results: tuple[Result, ...] = Field(
         (), description="Published numbers; a note says when the run is not its authors'."
     )
+    robustness: tuple[Trial, ...] = Field((), description="Attacks that were tried on it, and what came of them.")
     implementation: Implementation | None = Field(None, description="This project's own runnable implementation.")
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Attack → the worst that came of it for the method, whoever tried it."""
+        worst: dict[str, str] = {}
+        for outcome in ("withstood", "weakened", "broken"):
+            worst |= {trial.attack: outcome for trial in self.robustness if trial.outcome == outcome}
+        return worst
 
 
 class Split(Model):

@@ -94,6 +94,8 @@ def _method(atlas: Atlas, method: Method) -> Iterable[RenderableType]:
     for code in method.code:
         what = "official code" if code.official else "port"
         yield _lines(f"{what.capitalize()}: {code.source}", (remark.text.strip() for remark in code.deviations))
+    tried = (f"{trial.attack}: {trial.outcome}. {trial.finding.strip()}" for trial in method.robustness)
+    yield _lines("Attacks tried on it", tried)
     if method.implementation:
         file = f"reference_impls/{method.id.replace('-', '_')}.py"
         yield _lines(f"Implementation: {file} ({method.implementation.status})", method.implementation.differences)

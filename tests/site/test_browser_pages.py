@@ -24,11 +24,12 @@ need_browser()
 PAGES = [
     *("", "methods/", "methods/beta-preference/", "methods/omega-hostile/", "find/"),
     *("compare/?method=beta-preference&method=omega-hostile&method=gamma-steer", "timeline/", "taxonomy/"),
-    *("graph/?focus=methods%2Fomega-hostile", "gaps/", "measured/", "benchmarks/", "benchmarks/hazard-bench/"),
+    *("graph/?focus=methods%2Fomega-hostile", "gaps/", "measured/", "robustness/"),
+    *("benchmarks/", "benchmarks/hazard-bench/"),
     *("metrics/", "metrics/truth-score/", "literature/", "surveys/", "surveys/moss2025survey/", "open_problems/"),
     *("open_problems/relearning-holds/", "data/", "changelog/", "contribute/", "about/", "no/such/page"),
 ]
-OF_WHOLE = ["", "compare/?method=npo&method=ga&method=rmu&method=simnpo", "gaps/", "methods/npo/"]
+OF_WHOLE = ["", "compare/?method=npo&method=ga&method=rmu&method=simnpo", "gaps/", "robustness/", "methods/npo/"]
 """Pages that say more on the real catalog: wide equations, every shade of a matrix, figures of every task."""
 LIMIT = 200_000
 """How many bytes the first page may transfer, compressed as servers do."""

@@ -182,6 +182,15 @@ def _check_results(subject: Subject) -> Iterator[Problem]:
             )
 
 
+def _check_trials(subject: Subject) -> Iterator[Problem]:
+    if not isinstance(subject.entry, Method):
+        return
+    for number, trial in enumerate(subject.entry.robustness):
+        attack = subject.catalog.entries["metrics"].get(trial.attack)
+        if isinstance(attack, Metric) and attack.role != "attack":
+            yield Problem(f"{trial.attack!r} is no attack but a {attack.role}", ("robustness", number, "attack"))
+
+
 _KEPT_ON_DATA = frozenset({"nll-on-retain", "activation-anchoring", "preference-on-retain"})
 """Terms of the retain side that are computed on data to be kept."""
 _INSIDE = frozenset({"weights", "activations"})
@@ -226,12 +235,12 @@ def _check_agreement(subject: Subject) -> Iterator[Problem]:
         if result.benchmark not in method.benchmarks:
             what = f"a number on {result.benchmark!r}, which 'benchmarks' does not name"
             yield Problem(what, ("reported_results", number, "benchmark"), "name the benchmark in both, or in neither")
-    met: dict[str, int] = {}
+    met: dict[tuple[str, bool], str] = {}
     for number, link in enumerate(method.relations):
-        if met.setdefault(link.target, number) != number:
-            what = (
-                f"a second relation to {link.target!r}: {link.type} besides {method.relations[met[link.target]].type}"
-            )
+        # That an equation contains another as a limit may be said besides how the one came from the other.
+        first = met.setdefault((link.target, link.type == "reduces-to"), f"{link.type}, {number}")
+        if first != f"{link.type}, {number}":
+            what = f"a second relation to {link.target!r}: {link.type} besides {first.partition(',')[0]}"
             yield Problem(what, ("relations", number, "target"), "keep the one that says most")
 
 
@@ -303,6 +312,13 @@ RULES = (
         "A reported value lies in its metric's range.",
         _check_results,
         "check the number, its unit and the metric",
+    ),
+    Rule(
+        "attack",
+        "entry",
+        "What was tried on a method is an attack.",
+        _check_trials,
+        "name an entry of role 'attack', or move the number to reported_results",
     ),
     Rule(
         "agreement",

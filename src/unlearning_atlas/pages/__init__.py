@@ -25,6 +25,7 @@ from unlearning_atlas.pages import (
     methods,
     metric,
     open_problem,
+    robustness,
     survey,
     taxonomy,
     timeline,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["FOLDERS", "GENERATED", "render"]
 
 GENERATED = (
-    *("index.md", "find", "compare", "timeline", "taxonomy", "graph", "gaps", "measured", "literature", client.FOLDER),
-    *("data", "changelog", "api", "feed.xml"),
+    *("index.md", "find", "compare", "timeline", "taxonomy", "graph", "gaps", "measured", "robustness", "literature"),
+    *("data", "changelog", "api", "feed.xml", client.FOLDER),
     *FOLDERS,
 )
 """What :func:`render` writes below the pages' folder: files, and folders that hold nothing else."""
@@ -62,6 +63,7 @@ def render(
     yield "graph/index.md", graph.render(below)
     yield "gaps/index.md", gaps.render(below)
     yield "measured/index.md", leaderboard.render(below)
+    yield "robustness/index.md", robustness.render(below)
     yield "methods/index.md", methods.render(below)
     yield "find/index.md", find.render(below)
     yield "compare/index.md", compare.render(below)

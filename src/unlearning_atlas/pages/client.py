@@ -72,6 +72,7 @@ def _terms(view: View) -> dict[str, Any]:
     flat = {
         "benchmark": ("Benchmark", view.survey.names["benchmarks"]),
         "without": ("Does without", WITHOUT),
+        "attack": ("Attack tried on it", view.survey.names["metrics"]),
         "implementation": ("Reference implementation", IMPLEMENTATIONS),
     }
     for name, (label, terms) in flat.items():
@@ -116,6 +117,12 @@ def _facts(view: View, method: Method) -> Iterator[tuple[str, str, Cell]]:
     yield "What it is", "Changes", terms("intervention", method.intervention)
     yield "What it is", "Target", terms("target", method.target)
     yield "What it is", "Modality", terms("modality", method.modality)
+    attacks = view.survey.names["metrics"]
+    yield (
+        "What it is",
+        "Attacks",
+        [(f"{attacks[id_]}: {found}", f"metrics/{id_}/") for id_, found in method.outcomes.items()],
+    )
     names = view.survey.names["benchmarks"]
     yield "What it is", "Benchmarks", [(names[id_], f"benchmarks/{id_}/") for id_ in method.benchmarks]
     yield "Equation", "Equation", [(method.equation.latex.strip(), "tex")] if method.equation else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import lineage, measured, parts
+from unlearning_atlas.pages import lineage, measured, parts, robustness
 from unlearning_atlas.pages.markup import Html, bullets, escape, facts, folded_code, heading, join, section, table, tag
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _body(view: View, method: Method) -> Iterable[list[str]]:
         yield section(
             "Reported results", "results", theirs, parts.results(view, method.reported_results), searched=False
         )
+    yield section("Attacks tried on it", "robustness", robustness.of_method(view, method))
     yield section("Surveys", "surveys", _surveys(view, method))
     problems = view.atlas.open_problems.where(method=method.id)
     yield section("Open problems it bears on", "problems", parts.entries_of(view, "open_problems", problems))

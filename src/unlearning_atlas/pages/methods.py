@@ -63,6 +63,8 @@ def facets(view: View) -> Iterable[Facet]:
         yield axis_facet(view, axis, counts[axis])
     yield flat_facet("benchmark", "Benchmark", view.survey.names["benchmarks"], counts["benchmark"])
     yield flat_facet("without", "Does without", WITHOUT, counts["without"], every=True)
+    yield flat_facet("attack", "Attack tried on it", view.survey.names["metrics"], counts["attack"])
+    yield flat_facet("withstood", "Attack withstood", view.survey.names["metrics"], counts["withstood"])
     yield flat_facet("implementation", "Reference implementation", IMPLEMENTATIONS, counts["implementation"])
     yield flat_facet("survey", "Stands in survey", view.survey.names["surveys"], counts["survey"])
 

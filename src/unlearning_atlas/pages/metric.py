@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import measured, parts, reported
+from unlearning_atlas.pages import measured, parts, reported, robustness
 from unlearning_atlas.pages.facets import Row, axis_facet, finder, flat_facet
 from unlearning_atlas.pages.markup import document, escape, join, section, tag
 
@@ -53,6 +53,7 @@ def _body(view: View, metric: Metric) -> Iterable[list[str]]:
     benchmarks = view.atlas.benchmarks.where(metric=metric.id)
     yield section("Benchmarks that use it", "benchmarks", parts.entries_of(view, "benchmarks", benchmarks))
     users = view.survey.numbers.get(("metrics", metric.id), ())
+    yield section("What it was tried on", "tried", robustness.of_attack(view, metric.id))
     yield section("Methods that report it", "methods", parts.reporting(view, users, "metrics", metric.id))
     yield section("Reported results", "results", *reported.table_of(view, "metrics", metric.id), searched=False)
     problems = view.atlas.open_problems.where(metric=metric.id)
@@ -89,6 +90,7 @@ def render_all(view: View) -> str:
         found = [*terms[id_], *(f"benchmark:{benchmark}" for benchmark in users[id_])]
         rows.append(Row(cells, found, ", ".join(metric.aliases), id_))
     blocks = [
+        parts.subnav(view, "metrics/"),
         "# Metrics and attacks",
         tag("p", "A measure reads the model as it is; an attack tries to get back what was removed."),
         *finder(

@@ -32,6 +32,7 @@ _NAMED = 100
 _GROUPS = (
     (("All methods", "methods/"), ("Guide", "find/"), ("Compare", "compare/"), ("Timeline", "timeline/")),
     (("Tree", "taxonomy/"), ("Graph", "graph/"), ("Gap map", "gaps/")),
+    (("Metrics and attacks", "metrics/"), ("What breaks what", "robustness/")),
     (("Papers", "literature/"), ("Surveys", "surveys/"), ("Open problems", "open_problems/")),
     (("Data and API", "data/"), ("Changelog", "changelog/"), ("About", "about/")),
 )

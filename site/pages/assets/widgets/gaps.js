@@ -30,7 +30,7 @@
     return terms.filter(([id, , depth], number) => {
       const used = sets.some((set) => set.has(`${name}:${id}`));
       const narrower = (terms[number + 1]?.[2] ?? 0) > depth;
-      return (used || name !== "benchmark") && (!leaves || !narrower);
+      return (used || !["benchmark", "attack"].includes(name)) && (!leaves || !narrower);
     });
   }
 

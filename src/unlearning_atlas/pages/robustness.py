@@ -1,0 +1,147 @@
+"""Attacks that were tried on methods: a matrix of what came of them, and every trial with its source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from unlearning_atlas.pages import parts
+from unlearning_atlas.pages.facets import Row, finder, flat_facet
+from unlearning_atlas.pages.markup import Html, document, join, lines, section, table, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from unlearning_atlas.models import Method, Trial
+    from unlearning_atlas.pages.view import View
+
+OUTCOMES = {"broken": "Broken", "weakened": "Weakened", "withstood": "Withstood"}
+"""What may come of an attack to what a reader sees."""
+_SIGNS = {"broken": "✕", "weakened": "◐", "withstood": "✓"}
+_MEANINGS = {
+    "broken": "most of what had been removed came back",
+    "weakened": "a part of it came back",
+    "withstood": "next to nothing came back",
+}
+_STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
+
+
+def render(view: View) -> str:
+    """Return the page of all trials as Markdown."""
+    legend = join(
+        (join([_sign(outcome), f" {label.lower()}: {_MEANINGS[outcome]}"]) for outcome, label in OUTCOMES.items()), "; "
+    )
+    tried = [(id_, trial) for id_, method in view.atlas.methods.items() for trial in method.robustness]
+    blocks = [
+        parts.subnav(view, "robustness/"),
+        "# What breaks what",
+        tag(
+            "p",
+            "Published attempts to get back what a method had removed. Where several tried the same, the cell shows "
+            "the worst that came of it. An empty cell was not tried, as far as this catalog knows.",
+            class_="lead",
+        ),
+        tag(
+            "p",
+            legend,
+            ". Whoever measures chooses models, data and how hard to try; what this project measured itself, all "
+            "methods under one budget, is under ",
+            tag("a", "Measured", href="../measured/"),
+            ".",
+            class_="quiet",
+        ),
+    ]
+    if tried:
+        blocks += section("Attacks and methods", "matrix", _matrix(view), searched=False)
+        blocks += section("Every trial", "trials", *_finder(view, tried), searched=False)
+    description = "Which attacks were tried on which unlearning methods, and what came of them."
+    return document("What breaks what", blocks, description=description, hide=["navigation", "toc"])
+
+
+def _sign(outcome: str) -> Html:
+    return tag("span", _SIGNS[outcome], class_=f"sign {outcome}", aria_hidden="true")
+
+
+def _matrix(view: View) -> Html:
+    """Return methods down and attacks across, the most often tried first."""
+    methods = [method for method in view.atlas.methods.values() if method.robustness]
+    tried = Counter(attack for method in methods for attack in method.outcomes)
+    across = sorted(tried, key=lambda attack: (-tried[attack], attack))
+    methods.sort(key=lambda method: (-len(method.outcomes), method.name.lower()))
+    names = view.survey.names["metrics"]
+    head = (
+        tag("th", tag("a", names[attack], href=f"{view.up}metrics/{attack}/#tried"), scope="col") for attack in across
+    )
+    body = lines(
+        tag(
+            "tr",
+            tag("th", view.entry("methods", method.id), scope="row"),
+            *(_cell(view, method, attack) for attack in across),
+        )
+        for method in methods
+    )
+    drawn = tag("table", tag("thead", tag("tr", tag("td"), *head)), tag("tbody", body), class_="data matrix outcomes")
+    return tag("div", drawn, class_="scroll")
+
+
+def _cell(view: View, method: Method, attack: str) -> Html:
+    outcome = method.outcomes.get(attack)
+    if outcome is None:
+        return tag("td", tag("span", "not tried", class_="hidden-text"), class_="empty")
+    words = tag("span", OUTCOMES[outcome].lower(), class_="hidden-text")
+    address = Html(f"{view.up}methods/{method.id}/#robustness")
+    return tag("td", tag("a", _sign(outcome), words, href=address, title=OUTCOMES[outcome]), class_=outcome)
+
+
+def _finder(view: View, tried: list[tuple[str, Trial]]) -> Iterator[str]:
+    names = view.survey.names
+    tried = sorted(tried, key=lambda one: (names["metrics"][one[1].attack].lower(), names["methods"][one[0]].lower()))
+    facets = [
+        flat_facet("attack", "Attack", names["metrics"], Counter(trial.attack for _, trial in tried)),
+        flat_facet("method", "Method", names["methods"], Counter(id_ for id_, _ in tried)),
+        flat_facet("outcome", "Outcome", OUTCOMES, Counter(trial.outcome for _, trial in tried)),
+        flat_facet("status", "Evidence", _STATUS, Counter(trial.status for _, trial in tried)),
+    ]
+    rows = [
+        Row(
+            [
+                view.entry("metrics", trial.attack),
+                tag("a", names["methods"][id_], href=Html(f"{view.up}methods/{id_}/#robustness")),
+                _outcome(trial),
+                _finding(trial),
+                parts.standing(view, trial),
+            ],
+            [f"attack:{trial.attack}", f"method:{id_}", f"outcome:{trial.outcome}", f"status:{trial.status}"],
+        )
+        for id_, trial in tried
+    ]
+    columns = ("Attack", "Method", "Outcome", "What came of it", "Stands in")
+    yield from finder(facets, columns, rows, id_="trials-table", noun="trials", search="Attack, method, model …")
+
+
+def _outcome(trial: Trial) -> Html:
+    return join([_sign(trial.outcome), " ", OUTCOMES[trial.outcome]])
+
+
+def _finding(trial: Trial) -> Html:
+    return join([trial.finding, *([tag("br"), tag("small", trial.setting)] if trial.setting else [])])
+
+
+def of_method(view: View, method: Method) -> Html:
+    """Return the table of what was tried on a method, or nothing."""
+    rows = [
+        [view.entry("metrics", trial.attack), _outcome(trial), _finding(trial), parts.standing(view, trial)]
+        for trial in method.robustness
+    ]
+    return table(["Attack", "Outcome", "What came of it", "Stands in"], rows, "data") if rows else Html("")
+
+
+def of_attack(view: View, attack: str) -> Html:
+    """Return the table of the methods that an attack was tried on, or nothing."""
+    rows = [
+        [view.entry("methods", id_), _outcome(trial), _finding(trial), parts.standing(view, trial)]
+        for id_ in view.atlas.methods.where(attack=attack)
+        for trial in view.atlas.methods[id_].robustness
+        if trial.attack == attack
+    ]
+    return table(["Method", "Outcome", "What came of it", "Stands in"], rows, "data") if rows else Html("")
