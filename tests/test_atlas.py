@@ -193,6 +193,8 @@ def test_mapping_access(small_root: Path) -> None:
     assert atlas.methods["beta-preference"].benchmarks == ("authors-bench", "hazard-bench")
     assert atlas.benchmarks.where(knowledge="fictitious").keys() == {"authors-bench"}
     assert atlas.metrics.where(role="attack").keys() == {"relearning-attack"}
+    assert atlas.methods.where(attack="relearning-attack").keys() == {"beta-preference", "gamma-steer"}
+    assert atlas.methods.where(withstood="relearning-attack").keys() == {"gamma-steer"}
     assert dict(atlas.methods.items())["gamma-steer"] is atlas.methods["gamma-steer"]
 
 

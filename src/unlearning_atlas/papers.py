@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILE = "catalog/references.bib"
 SHIPPED = "papers.json"
 
-TRIAGE = ("method", "benchmark", "attack", "analysis", "survey", "application")
+TRIAGE = ("method", "benchmark", "metric", "attack", "analysis", "survey", "application")
 """What a paper without an entry can be waiting as."""
 
 _STOP_WORDS = frozenset(

@@ -138,3 +138,40 @@ def test_many_reported_results_can_be_narrowed(small: Root, read_html: Callable[
 def test_measures_come_before_attacks(small: Root, read_html: Callable[[str], Document]) -> None:
     rows = rows_of(read_html(pages_of(small)["metrics/index.md"]))
     assert [row.attributes["data-id"] for row in rows] == ["privacy-gap", "truth-score", "relearning-attack"]
+
+
+def test_what_breaks_what(small: Root, read_html: Callable[[str], Document]) -> None:
+    pages = pages_of(small)
+    page = read_html(pages["robustness/index.md"])
+    cells = [cell for cell in page.all("td") if cell.attributes.get("class") in ("broken", "weakened", "withstood")]
+    assert [cell.attributes["class"] for cell in cells] == ["broken", "withstood"], "of two outcomes the worst"
+    names = [head.text for head in page.all("th") if head.attributes.get("scope") == "row"]
+    assert names == ["Beta preference", "Gamma steering (γ)"]
+    links = [link.attributes["href"] for link in page.all("a") if link.text.startswith(("✕", "✓"))]
+    assert links == ["../methods/beta-preference/#robustness", "../methods/gamma-steer/#robustness"]
+    rows = [row for row in page.all("tr") if "data-terms" in row.attributes]
+    assert [row.attributes["data-terms"].split() for row in rows] == [
+        ["attack:relearning-attack", "method:beta-preference", "outcome:weakened", "status:unverified"],
+        ["attack:relearning-attack", "method:beta-preference", "outcome:broken", "status:verified"],
+        ["attack:relearning-attack", "method:gamma-steer", "outcome:withstood", "status:unverified"],
+    ]
+    for part in ("A tenth of the answers came back", "Small 7B on authors", "section 5", "unverified"):
+        assert part in rows[0].text, part
+
+    own = pages["methods/beta-preference/index.md"].split("{ #robustness")[1].split("\n## ")[0]
+    assert own.count('href="../../metrics/relearning-attack/"') == 2
+    assert "{ #robustness" not in pages["methods/alpha-ascent/index.md"]
+    attack = pages["metrics/relearning-attack/index.md"].split("{ #tried")[1].split("\n## ")[0]
+    assert attack.count('href="../../methods/beta-preference/"') == 2
+    assert attack.count('href="../../methods/gamma-steer/"') == 1
+    assert "{ #tried" not in pages["metrics/truth-score/index.md"]
+
+
+def test_nothing_tried_is_no_table(small: Root) -> None:
+    for name in ("beta-preference", "gamma-steer"):
+        file = f"catalog/methods/{name}.yaml"
+        text = small.text(file)
+        start = text.index("robustness:\n")
+        end = min(text.index(key, start) for key in ("implementation:\n", "evidence:\n") if key in text[start:])
+        small.write(file, text[:start] + text[end:])
+    assert "<table" not in pages_of(small)["robustness/index.md"]
