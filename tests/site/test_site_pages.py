@@ -31,7 +31,7 @@ def test_every_entry_has_a_page_of_its_own_and_every_kind_a_table(pages: dict[st
     atlas = unlearning_atlas.load(small.path)
     expected = {f"{kind}/{id_}/index.md" for kind, entries in atlas.collections.items() for id_ in entries}
     expected |= {f"{kind}/index.md" for kind in atlas.collections}
-    others = "taxonomy graph gaps find compare timeline literature measured data changelog"
+    others = "taxonomy graph gaps find compare timeline literature measured robustness data changelog"
     expected |= {"index.md", *(f"{name}/index.md" for name in others.split())}
     assert {path for path in pages if path.endswith(".md")} == expected
 
@@ -162,6 +162,17 @@ def test_measured_figures_stand_beside_both_baselines(small: Root, measure: Call
 
 def test_without_measurements_the_page_says_so(pages: dict[str, str]) -> None:
     assert "Nothing has been measured yet." in pages["measured/index.md"]
+
+
+def test_what_audits_found_is_shown(small: Root) -> None:
+    outcomes = ["confirmed"] * 6 + ["corrected", "unsupported", "unreachable"]
+    for seed in (3, 11):
+        claims = "".join(f"- outcome: {outcome}\n" for outcome in outcomes)
+        small.write(f"catalog/audits/2026-01-0{seed % 9}-seed-{seed}.yaml", f"seed: {seed}\nclaims:\n{claims}")
+    page = pages_of(small.path)["data/index.md"].split("{ #trust }")[1].split("\n## ")[0].replace("&#45;", "-")
+    assert page.count("<td>25%</td>") == 2, "of the eight that could be checked, two were wrong"
+    assert "<td>2026-01-02</td><td>9, seed 11</td><td>6</td><td>1</td><td>1</td><td>1</td>" in page
+    assert "audit --sample 100 --seed 12" in page
 
 
 def test_importing_the_package_loads_nothing_of_the_site() -> None:

@@ -195,8 +195,9 @@ def _trust(view: View) -> Iterator[str]:
         "claims at random, whatever their status, and somebody who did not write them opens each source. What is found "
         "wrong is mended there and then, so a rate says how the catalog was when it was drawn.",
     )
+    done = audits(view.atlas.root)
     rows = []
-    for found in audits(view.atlas.root):
+    for found in done:
         outcomes = found["outcomes"]
         rate = error_rate(outcomes)
         counts = [escape(str(outcomes[name])) for name in OUTCOMES]
@@ -205,10 +206,9 @@ def _trust(view: View) -> Iterator[str]:
     if rows:
         head = ["Day", "Claims", *(name.capitalize() for name in OUTCOMES), "Wrong of those checked"]
         yield table(head, rows, "data")
-        meanings = [join([tag("b", name.capitalize()), f": {meaning}."]) for name, meaning in OUTCOMES.items()]
-        yield bullets(meanings)
-        audit = tag("code", "unlearning-atlas audit --sample 100 --seed 4")
-        yield tag("p", audit, " draws the next one; ", tag("code", FOLDER), " keeps every claim with its outcome.")
+        yield bullets(join([tag("b", name.capitalize()), f": {meaning}."]) for name, meaning in OUTCOMES.items())
+        command = f"unlearning-atlas audit --sample 100 --seed {1 + max(found['seed'] for found in done)}"
+        yield tag("p", tag("code", command), " draws the next; ", tag("code", FOLDER), " keeps each claim and outcome.")
 
 
 def _promise(view: View) -> Html:
