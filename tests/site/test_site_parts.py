@@ -175,6 +175,15 @@ def test_what_is_said_of_a_shared_page_is_its_own_and_harmless() -> None:
     assert "og:" not in Finish("https://example.org/", set(), offline=True).apply(page, "index.html")
 
 
+def test_a_page_is_written_without_references_that_html_does_not_need() -> None:
+    text = "&#123;&#123; x &#125;&#125; &#92;&#95; &#60;b&#62; &#38;amp; &#10;&lt;"
+    page = f'<head></head><p title="a&#34;b&#58;">{text}</p>'
+    finished = Finish("https://example.org/", set()).apply(page, "about/index.html")
+    assert finished.endswith('<p title="a&#34;b:">{{ x }} \\_ &#60;b&#62; &#38;amp; &#10;&lt;</p>')
+    assert '<script src="../assets/search-when-asked.js"></script>' in finished
+    assert "search-when-asked" not in Finish("https://example.org/", set(), offline=True).apply(page, "index.html")
+
+
 def test_every_preview_is_a_picture_of_the_size_that_sites_ask_for(view: View, small: Root) -> None:
     from PIL import Image
 

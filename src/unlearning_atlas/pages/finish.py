@@ -17,25 +17,9 @@ _FOLDER = re.compile(r"((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#].*)?)")
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _DESCRIPTION = re.compile(r'<meta name="description" content="(.*?)"')
 _DIALOG = 'data-md-component="search" role="dialog"'
-# The index of the search is heavier than all else that a first page loads, and the theme asks for it at once. Here it
-# is asked for when somebody turns to the search, or when the address says what was searched for.
-_SEARCH_WHEN_ASKED = """\
-<script>(() => {
-const { open, send } = XMLHttpRequest.prototype, waiting = new WeakSet();
-XMLHttpRequest.prototype.open = function (method, address, ...more) {
-if (`${address}`.endsWith("/search/search_index.json") && !/[?&][hq]=/.test(location.search)) waiting.add(this);
-return open.call(this, method, address, ...more);
-};
-XMLHttpRequest.prototype.send = function (...given) {
-if (!waiting.delete(this)) return send.apply(this, given);
-const asked = ({ target }) => {
-if (!target.closest(".md-search")) return;
-removeEventListener("focusin", asked);
-send.apply(this, given);
-};
-addEventListener("focusin", asked);
-};
-})();</script>"""
+_REFERENCE = re.compile(r"&#([0-9]+);")
+_HARMLESS = frozenset("!#$%()*+,-./:;=?@[\\]^_`{|}~")
+"""What Markdown and templates would have read as theirs, and HTML, once it is built, does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +36,14 @@ class Finish:
 
     def apply(self, html: str, path: str) -> str:
         """Return a page as it is published; ``path`` is the file's, below the site's root."""
-        html = without_indentation(html)
+        html = without_references(without_indentation(html))
         # The theme gives its dialog no name, which a screen reader would say.
         html = html.replace(_DIALOG, f'{_DIALOG} aria-label="Search"')
-        # On a disk the theme itself waits until the search is asked for.
-        search = "" if self.offline else _SEARCH_WHEN_ASKED
-        html = html.replace("</head>", f"{search}\n{self._head(html, path)}\n</head>", 1)
+        html = html.replace("</head>", f"{self._head(html, path)}\n</head>", 1)
         return with_file_names(html) if self.offline else html
 
     def _head(self, html: str, path: str) -> str:
-        """Return the link to the feed, and what other sites show when somebody shares the page."""
+        """Return the search's guard, the link to the feed, and what other sites show of the page when it is shared."""
         if self.offline or path == "404.html":
             return ""  # on a disk nobody shares it, and the page for a wrong address stands at any depth
         folder = path.removesuffix("index.html")
@@ -69,6 +51,8 @@ class Finish:
         title, description = _TITLE.search(html), _DESCRIPTION.search(html)
         # Relative: the theme asks the place that an alternate link leads to for its list of pages.
         up = "../" * path.count("/")
+        # On a disk the theme itself waits until the search is asked for.
+        guard = f'<script src="{up}assets/search-when-asked.js"></script>'
         feed = f'<link rel="alternate" type="application/atom+xml" title="New entries" href="{up}feed.xml">'
         shown = {
             "og:type": "website",
@@ -80,7 +64,7 @@ class Finish:
             "twitter:card": "summary_large_image",
         }
         metas = (f'<meta property="{name}" content="{escape(value)}">' for name, value in shown.items() if value)
-        return "\n".join([feed, *metas])
+        return "\n".join([guard, feed, *metas])
 
 
 def without_indentation(html: str) -> str:
@@ -88,6 +72,11 @@ def without_indentation(html: str) -> str:
     parts = re.split(r"(?s)(<pre\b.*?</pre>)", html)
     parts[::2] = (re.sub(r"\s*\n\s*", "\n", part) for part in parts[::2])
     return "".join(parts)
+
+
+def without_references(html: str) -> str:
+    """Write the characters that need no reference in HTML as themselves."""
+    return _REFERENCE.sub(lambda found: c if (c := chr(int(found[1]))) in _HARMLESS else found[0], html)
 
 
 def with_file_names(html: str) -> str:
