@@ -195,8 +195,9 @@ def paper(view: View, entry: Entry) -> Html:
         links.append(link("paper", found.url))
     links.append(tag("a", "BibTeX", href=Html("#bibtex")))
     authors = ", ".join(found.authors[:6]) + (" and others" if len(found.authors) > 6 else "")
-    place = f"{authors}. {found.venue}, {found.year}. " if found.venue else f"{authors}. {found.year}. "
-    return tag("p", tag("cite", found.title), tag("br"), place, join(links, " · "), class_="paper")
+    dated = str(found.year) in found.venue
+    place = ", ".join(filter(None, [found.venue, "" if dated else str(found.year)]))
+    return tag("p", tag("cite", found.title), tag("br"), f"{authors}. {place}. ", join(links, " · "), class_="paper")
 
 
 def entry_page(

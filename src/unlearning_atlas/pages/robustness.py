@@ -19,9 +19,9 @@ OUTCOMES = {"broken": "Broken", "weakened": "Weakened", "withstood": "Withstood"
 """What may come of an attack to what a reader sees."""
 _SIGNS = {"broken": "✕", "weakened": "◐", "withstood": "✓"}
 _MEANINGS = {
-    "broken": "most of what had been removed came back",
-    "weakened": "a part of it came back",
-    "withstood": "next to nothing came back",
+    "broken": "most of what had been removed came back, or was told to have been there",
+    "weakened": "a part of it",
+    "withstood": "next to nothing",
 }
 _STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 
@@ -129,9 +129,10 @@ def _finding(trial: Trial) -> Html:
 
 def of_method(view: View, method: Method) -> Html:
     """Return the table of what was tried on a method, or nothing."""
+    names = view.survey.names["metrics"]
     rows = [
         [view.entry("metrics", trial.attack), _outcome(trial), _finding(trial), parts.standing(view, trial)]
-        for trial in method.robustness
+        for trial in sorted(method.robustness, key=lambda trial: names[trial.attack].lower())
     ]
     return table(["Attack", "Outcome", "What came of it", "Stands in"], rows, "data") if rows else Html("")
 
