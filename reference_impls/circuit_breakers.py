@@ -15,6 +15,7 @@ Which variant this is, and how it differs:
    of any width.
 4. Every weight up to that layer is trained; the authors train low-rank adapters. T is the run's number of steps.
 5. AdamW at a constant rate without weight decay.
+6. A further weight on the second term, retain_weight, is searched; the authors have none.
 """
 
 import copy

@@ -4,18 +4,18 @@ Paper: Wu et al. 2023, "DEPN: Detecting and Editing Privacy Neurons in Pretraine
 feed-forward neurons through which a model comes to a private string, by integrated gradients, and silence those that
 many strings share,
 
-    Att(n) = sum_t w_n,t integral_0^1 dP(y_t | x, y_<t; alpha w_.,t) / dw_n dalpha,
-    count(n) = number of strings with Att(n) >= r max_m Att(m);       the z neurons with the highest counts are set to 0
+    Att(n) = sum_t b_n,t / m  sum_{j=1..m} dP(y_t | X, w_n = j/m b_n,t) / dw_n
 
-where w_.,t are all neurons of n's layer at the position that predicts y_t.
+where b_n,t is what the neuron is in the unchanged model at the position of y_t. Every string votes for its neurons, and
+the z neurons with the most votes are set to 0.
 
 Which variant this is, and how it differs:
 
 1. For a model that predicts the next token; the authors' is masked, and a private token's position is that of its mask.
 2. One token at a time, and the attributions of a string's tokens are summed, as in the authors' code. The token that
    ends an answer is not private and is left out.
-3. The integral is a mean over m points from 0 to (m - 1) / m, all neurons of a layer being scaled together, as in their
-   code.
+3. As in their code, the points run from 0 to (m - 1) / m, all neurons of a layer are scaled together, and a string
+   votes for the neurons with at least r times its largest attribution.
 4. Neurons with equal counts are ordered by the sum of their attributions; in their code by which was met first.
 5. All of the forget set is used, where the authors sample 20 to 200 strings. z grows from step to step, so that a curve
    can be drawn; neurons are ranked once.

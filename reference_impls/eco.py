@@ -3,7 +3,7 @@
 Paper: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupted Prompts": a classifier finds prompts
 about what is to be forgotten, and their embeddings are corrupted before the model sees them,
 
-    e~ = e(x) + sigma eps  if  C(x) >= tau,  else  e(x),       eps standard normal
+    e~ = e(x) + sigma eps  if  C(x) > tau,  else  e(x),       eps standard normal
 
 Which variant this is, and how it differs:
 
@@ -95,7 +95,7 @@ class Corrupted(Wrapped):
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         held = words_in(input_ids, mask.bool(), self.classifier.in_features)
         with torch.no_grad():
-            found = self.classifier(held)[:, 0].sigmoid() >= self.hp.threshold
+            found = self.classifier(held)[:, 0].sigmoid() > self.hp.threshold
         at = torch.arange(input_ids.shape[1]) % LONGEST
         noise: Tensor = self.noise[at]  # type: ignore[index]
         with output_changed(embedding(self.model), lambda vectors: corrupt(vectors, noise, found, self.hp.sigma)):

@@ -3,13 +3,13 @@
 Paper: Fan et al. 2024, "Simplicity Prevails: Rethinking Negative Preference Optimization for LLM Unlearning": negative
 preference optimisation with the answer's length in place of the reference model,
 
-    L(theta) = - (2 / beta) E_{(x, y) in D_f} [ log sigmoid( - (beta / |y|) log p_theta(y | x) - beta gamma ) ]
+    L(theta) = - (2 / beta) E_{(x, y) in D_f} [ log sigmoid( - (beta / |y|) log p_theta(y | x) - gamma ) ]
                + lambda L(D_r; theta),                L: mean negative log-likelihood   (minimised)
 
 Which variant this is, and how it differs:
 
-1. That of the authors' TOFU branch: the margin gamma is multiplied by beta. Their WMDP branch takes one mean over the
-   whole batch and their MUSE branch raw logits.
+1. That of the authors' TOFU branch: the margin gamma is multiplied by beta, which at gamma 0, their value and ours, is
+   the same. Their WMDP branch takes one mean over the whole batch and their MUSE branch raw logits.
 2. |y| counts the scored tokens; the authors count labels before they are shifted, which is the same unless the first
    token of a sequence is scored.
 3. lambda weighs the retain term; the authors weigh the forget term instead, by 0.1375 or 0.125, which is lambda of 7 to
