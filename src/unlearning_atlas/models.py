@@ -231,8 +231,8 @@ class Trial(Sourced):
 
     attack: MetricId = Field(description="Which attack of this catalog.")
     outcome: Literal["broken", "weakened", "withstood"] = Field(
-        description="Against the model before unlearning. 'broken': most of what had been removed came back, or was told "
-        "to have been there; 'weakened': a part of it; 'withstood': next to nothing."
+        description="Against the model before unlearning. 'broken': most of what had been removed came back, or was "
+        "told to have been there; 'weakened': a part of it; 'withstood': next to nothing."
     )
     setting: Line | None = Field(None, description="On which benchmark and model.")
     finding: Prose = Field(description="What came of it, in one or two sentences of our own.")
