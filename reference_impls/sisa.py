@@ -13,7 +13,8 @@ Which variant this is, and how it differs:
    What a run costs is the most that SISA ever costs, as much as retraining; with few deletions it costs 1/K of it.
 3. The model that is handed in was trained on everything at once; a real deployment trains in shards from the beginning.
    It is dropped, and what comes back is the ensemble.
-4. Probabilities are averaged; their logarithms are the ensemble's logits.
+4. Probabilities are averaged, and their logarithms are the ensemble's logits; by default every shard of the authors'
+   code has one vote.
 """
 
 from dataclasses import dataclass

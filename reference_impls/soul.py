@@ -5,7 +5,7 @@ descended with Sophia, which divides the momentum by an estimate of the curvatur
 
     g_t = grad [ - L(D_f; theta) + lambda L(D_r; theta) ],     L: mean negative log-likelihood   (minimised)
     m_t = beta1 m_{t-1} + (1 - beta1) g_t,    h_t = beta2 h_{t-1} + (1 - beta2) g_t^2,
-    theta_t = theta_{t-1} - eta clip( m_t / max(rho B h_t, eps), 1 )
+    theta_t = theta_{t-1} - eta clip( m_t / (rho B h_t + eps), 1 )
 
 Which variant this is, and how it differs:
 
