@@ -44,6 +44,8 @@ EDITS = [
     ("nested", B, "  forget: [bounded-negative-preference]", "  forget: [gradient-ascent]",
      "`objective.forget`: gone, was `bounded-negative-preference`|`objective.forget`: new, `gradient-ascent`"),
     ("item by its name", B, "value: 0.75", "value: 0.5", "`reported_results[authors-bench].value`: `0.75` → `0.5`"),
+    ("trial by its attack", B, "outcome: broken", "outcome: withstood",
+     "`robustness[relearning-attack].outcome`: `broken` → `withstood`"),
     ("status", B, "source: rivers2024beta\n    place: section 4\n    status: unverified",
      'source: rivers2024beta\n    place: section 4\n    status: verified\n    checked: "2026-11-25"',
      "`evidence[paper, introduced, paradigm, access_level, objective, needs…].status`: `unverified` → `verified`"

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 SHOWN = 160
 """Characters of a value that are shown."""
-NAMES = ("id", "name", "survey", "target", "symbol", "setting", "benchmark", "metric", "supports", "source", "text")
+NAMES = (
+    *("id", "name", "survey", "target", "symbol", "attack", "setting", "benchmark", "metric", "supports", "source"),
+    "text",
+)
 """What tells the items of a list apart, the most telling first."""
 
 
