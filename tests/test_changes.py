@@ -106,6 +106,16 @@ def test_a_file_with_faults_is_compared_and_one_that_is_no_yaml_is_named(base: P
     ]
 
 
+@pytest.mark.parametrize("damage", [b"\xff", b"@misc{left, title = {Open\n", b"@misc{a2020a, title = {No author}}\n"])
+def test_a_bibliography_with_faults_has_lost_no_record(base: Path, small: Root, damage: bytes) -> None:
+    file = small.path / "catalog/references.bib"
+    file.write_bytes(file.read_bytes() + damage)
+    for one, two in ((base, small.path), (small.path, base)):
+        assert markdown(compare(one, two)).splitlines()[2:] == ["- **cannot be read**: `catalog/references.bib`"]
+    file.unlink()
+    assert markdown(compare(small.path, base)).startswith("### In the catalog: 7 added\n")
+
+
 @pytest.mark.parametrize(
     "text", ["plain", "`tick`", "``", "a`b``c", "<img src=x onerror=alert(1)>", "a\n\n# heading", "|", "@everyone", ""]
 )

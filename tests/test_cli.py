@@ -186,6 +186,47 @@ def test_a_file_that_does_not_fit_is_told_of_by_every_command(run: Callable[...,
         assert "catalog/methods/alpha-ascent.yaml:" in done.err
 
 
+def test_a_bibliography_that_is_not_utf8_is_told_of_by_every_command(run: Callable[..., Done], small: Root) -> None:
+    (small.path / "catalog/references.bib").write_bytes(small.text("catalog/references.bib").encode() + b"\xff")
+    for command in (("show", "beta-preference"), ("cite", "beta-preference"), ("graph",), ("list", "--bibtex")):
+        done = run(*command)
+        assert (done.code, done.out) == (1, "")
+        assert "catalog/references.bib:1:1: file-encoding: the file is not UTF-8" in done.err
+    assert run("compare", "alpha-ascent", "gamma-steer").code == 1
+
+
+def test_what_the_taxonomy_lacks_is_shown_by_its_id(run: Callable[..., Done], small: Root) -> None:
+    small.edit("catalog/methods/alpha-ascent.yaml", "family: gradient-based", "family: gradient-basd")
+    (small.path / "taxonomy/modalities.yaml").unlink()
+    shown = run("show", "alpha-ascent")
+    assert (shown.code, shown.err) == (0, "")
+    assert "gradient-basd" in shown.out
+    assert "gradient-basd" in run("compare", "alpha-ascent", "gamma-steer").out
+
+
+def test_a_paper_that_the_bibliography_lacks(run: Callable[..., Done], small: Root) -> None:
+    small.edit("catalog/methods/alpha-ascent.yaml", "paper: stone2023alpha", "paper: stone2023alfa")
+    for command in (("list", "--bibtex"), ("cite", "alpha-ascent"), ("show", "alpha-ascent")):
+        done = run(*command)
+        assert (done.code, done.out) == (2, "")
+        assert "unknown paper 'stone2023alfa' (did you mean 'stone2023alpha'" in done.err
+
+
+def test_output_is_utf8_whatever_the_locale(small: Root) -> None:
+    small.edit("catalog/references.bib", "Stone, Ed},\n  year = {2023}", "Støne, Ed},\n  year = {2023}")
+    odd = os.fsdecode(b"catalog/methods/\xff.yaml")
+    small.write(odd, "id: x")
+    command = [sys.executable, "-m", "unlearning_atlas", "validate", "--root", str(small.path)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert b"Traceback" not in done.stderr
+    assert b"catalog/methods/\\udcff.yaml:1:1: " in done.stdout
+    (small.path / odd).unlink()
+    command[3:4] = ["cite", "alpha-ascent"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Støne, Ed" in done.stdout.decode("utf-8")
+
+
 def test_fix(run: Callable[..., Done], small: Root) -> None:
     assert run("fix").err == "nothing to mend\n"
     small.edit("catalog/methods/alpha-ascent.yaml", "name: Alpha ascent\n", "name: Alpha ascent   \n")
@@ -201,6 +242,14 @@ def test_schema(run: Callable[..., Done], small_root: Path) -> None:
     assert len(run("schema").out.splitlines()) == 6
     assert run("schema", "--check").code == 0
     assert (small_root / "catalog/schema/method.schema.json").is_file()
+
+
+def test_no_schema_is_written_without_its_terms(run: Callable[..., Done], small: Root) -> None:
+    small.edit("taxonomy/modalities.yaml", "axis: modality", "axis: [")
+    done = run("schema")
+    assert (done.code, done.out) == (1, "")
+    assert "taxonomy/modalities.yaml:" in done.err
+    assert not (small.path / "catalog/schema").exists()
 
 
 def test_run_prints_its_result_as_json(

@@ -201,6 +201,7 @@ RECORDS = [
     ("anthology", "@inproceedings{hill-2025-delta,\n    title = \"Delta: Descent Erases\",\n    author = \"Hill, Flo  and\n      Stone, Ed\",\n    month = jul,\n    year = \"2025\",\n    url = \"https://aclanthology.org/2025.acl-long.1/\",\n    pages = \"1--9\"\n}", ""),
     ("arxiv", "@misc{hill2025deltadescenterases,\n      title={Delta: Descent Erases}, \n      author={Flo Hill},\n      year={2025},\n      eprint={2503.01234},\n      archivePrefix={arXiv},\n      primaryClass={cs.CL},\n      url={https://arxiv.org/abs/2503.01234}, \n}", "2503.01234"),
     ("crossref", " @article{Hill_2025, title={Delta: Descent Erases}, volume={1}, url={http://dx.doi.org/10.1/x}, DOI={10.1/x}, journal={J}, author={Hill, Flo}, year={2025}, month=jul, pages={1–9} }", ""),
+    ("round brackets", "@misc(a, title = {Delta: Descent (Erases)}, author = \"Flo Hill and others\", year = 2025)", ""),
     ("windows", "\r\n% from our library\r\n@misc{a,\r\n title = {Delta: Descent Erases},\r\n author = {Hill, Flo},\r\n year = 2025,\r\n month = \"March\"\r\n}\r\n", ""),
 ]  # fmt: skip
 
@@ -223,6 +224,8 @@ BAD = [
     ("no year and no title", "@misc{a, author = {Flo Hill}}", "no title and no year"),
     ("a year that is none", "@misc{a, title = {Delta}, author = {Flo Hill}, year = {soon}}", "'soon' is not a number"),
     ("a name without text", "@misc{a, title = {Delta}, author = {F H}, year = 2025, booktitle = acl}", "booktitle = acl"),
+    ("text in parts", '@misc{a, title = "Delta: " # {Descent}, author = {F H}, year = 2025}', "title = \"Delta: \" # {Descent} is put together"),
+    ("no end", "@misc{a, title = {Delta}", "end of file"),
     ("an address that runs", "@misc{a, title = {Delta}, author = {F H}, year = 2025, url = {javascript:alert(1)}}", "does not begin with https://"),
     ("letters of no key", "@misc{a, title = {Delta}, author = {山田 太郎}, year = {2025}}", "in Latin letters"),
     ("a hidden character", NEW.replace("escent", "es\u202ecent"), "U+202E"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 import unlearning_atlas as ua
 from unlearning_atlas.literature import counts, coverage
+from unlearning_atlas.papers import parse_bibliography
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +58,18 @@ def test_counts(small_root: Path) -> None:
     assert found["public code of methods"] == {"official": 1, "ports": 0, "deviations from the paper": 1}
     assert found["reported results"] == {"numbers": 1, "of them read in the source": 0, "methods with a number": 1}
     assert found["relations"] == {"extends": 1, "fixes": 1, "attacks": 1}
+
+
+@pytest.mark.parametrize(
+    ("author", "eprint", "citation", "month"),
+    [
+        ("Hill, Flo", "2503.01234", "Hill 2025", 3),
+        ("Flo Hill and Stone, Ed", "2599.01234", "Hill and Stone 2025", None),
+        ("Flo Hill and others", "cs/0101001", "Hill et al. 2025", None),
+        ("Flo Hill and Ed Stone and others", "", "Hill et al. 2025", None),
+    ],
+)
+def test_citation_and_month(author: str, eprint: str, citation: str, month: int | None) -> None:
+    fields = f"title = {{T}}, author = {{{author}}}, year = 2025, eprint = {{{eprint}}}, archivePrefix = {{arXiv}}"
+    paper = parse_bibliography(f"@misc{{a, {fields}}}")[0]["a"]
+    assert (paper.citation, paper.month) == (citation, month)

@@ -251,9 +251,15 @@ class Collection(Mapping[str, E_co], Generic[E_co]):
         return markdown_table(self.to_records(), chosen)
 
     def to_bibtex(self) -> str:
-        """Return the BibTeX records of the entries' papers, each once, in the order of their keys."""
+        """Return the BibTeX records of the entries' papers, each once, in the order of their keys.
+
+        Raises UnknownNameError when the bibliography lacks one.
+        """
+        papers = self._store.atlas.papers
         keys = sorted({self._store.records[number]["paper"] for number in self._numbers()})
-        return "\n\n".join(self._store.atlas.papers[key].bibtex for key in keys) + "\n" * bool(keys)
+        if lacking := [key for key in keys if key not in papers]:
+            raise UnknownNameError("paper", lacking[0], papers)
+        return "\n\n".join(papers[key].bibtex for key in keys) + "\n" * bool(keys)
 
 
 class Methods(Collection["Method"]):
@@ -343,8 +349,8 @@ class Taxonomy(Mapping[str, "Axis"]):
         return len(self._index.axes)
 
     def label(self, axis: str, term: str) -> str:
-        """Return what a reader sees for a term."""
-        return self._labels[axis][term]
+        """Return what a reader sees for a term; for one that the axis lacks, which is a fault, its id."""
+        return self._labels.get(axis, {}).get(term, term)
 
     @cached_property
     def _labels(self) -> dict[str, dict[str, str]]:

@@ -54,17 +54,9 @@ class Catalog:
     @cached_property
     def bibliography(self) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:
         """The papers, the line of each, and the faults of ``references.bib``."""
-        from unlearning_atlas import papers
-        from unlearning_atlas.faults import Fault
+        from unlearning_atlas.papers import read_bibliography
 
-        try:
-            text = (self.root / papers.FILE).read_text("utf-8")
-        except UnicodeDecodeError:
-            return {}, {}, [Fault(papers.FILE, 1, 1, "file-encoding", "the file is not UTF-8", "save it as UTF-8")]
-        except OSError as error:
-            reason = f"can't be read: {error.strerror}"
-            return {}, {}, [Fault(papers.FILE, 1, 1, "file-unreadable", reason, "restore the file")]
-        return papers.parse_bibliography(text)
+        return read_bibliography(self.root)
 
     def allowed_terms(self, axis: str, *, under: str = "", leaf: bool = False) -> list[str]:
         """Return the terms of an axis that may stand where a reference asks for a subtree or for leaves."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unlearning_atlas.catalog import read_catalog
+from unlearning_atlas.papers import FILE, fields_as_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,10 +58,15 @@ def compare(base: Path, head: Path) -> Changes:
         for file in one.documents.keys() | two.documents.keys()
         if any(file in c.documents and c.documents[file].value is None for c in (one, two))
     )
-    before, after = _things(one), _things(two)
+    before, after = _files(one), _files(two)
     for name in unreadable:
         before.pop(name, None)
         after.pop(name, None)
+    # A record with a fault would seem to be gone; where there is no bibliography at all, there are no records.
+    if any(fault.rule != "file-unreadable" for catalog in (one, two) for fault in catalog.bibliography[2]):
+        unreadable.append(FILE)
+    else:
+        before, after = before | _records(one), after | _records(two)
     changed = {name: list(_differences(before[name], after[name], "")) for name in after if name in before}
     return Changes(
         added={name: value for name, value in after.items() if name not in before},
@@ -70,13 +76,13 @@ def compare(base: Path, head: Path) -> Changes:
     )
 
 
-def _things(catalog: Catalog) -> dict[str, Any]:
-    """Return what is compared by name: the YAML files, and each record of the bibliography."""
-    from unlearning_atlas.papers import fields_as_written
+def _files(catalog: Catalog) -> dict[str, Any]:
+    return {file: document.value for file, document in sorted(catalog.documents.items())}
 
-    found = {file: document.value for file, document in sorted(catalog.documents.items())}
-    papers = {key: fields_as_written(paper.bibtex) for key, paper in sorted(catalog.bibliography[0].items())}
-    return found | {f"references.bib: {key}": fields for key, fields in papers.items()}
+
+def _records(catalog: Catalog) -> dict[str, Any]:
+    papers = sorted(catalog.bibliography[0].items())
+    return {f"references.bib: {key}": fields_as_written(paper.bibtex) for key, paper in papers}
 
 
 def _differences(before: Any, after: Any, place: str) -> Iterator[Change]:

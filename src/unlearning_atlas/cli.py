@@ -5,6 +5,7 @@ Exit codes: 0 for success, 1 when the catalog has faults or a command could not 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -502,6 +503,8 @@ def schema(
     from unlearning_atlas.schema import schemas
 
     catalog = read_catalog(_root(root))
+    if faults := [fault for fault in catalog.faults if fault.file.startswith("taxonomy/")]:
+        raise CatalogError(faults)  # its terms would be missing from what is written
     texts = schemas(catalog) | (forms.forms(catalog) if (catalog.root / ".github").is_dir() else {})
     changed = files.stale(catalog.root, texts)
     if check and changed:
@@ -592,7 +595,7 @@ def _installed() -> Iterator[None]:
 def run(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A method with a reference implementation.")],
     task: Annotated[str, typer.Option(help="What to learn and unlearn: authors, passages or hazard.")] = "authors",
-    seed: Annotated[int, typer.Option(help="Decides the data, the weights and the order.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Decides the data, the weights and the order.", min=0, max=2**32 - 1)] = 0,
     model: Annotated[
         str | None,
         typer.Option(help="Folder of a Hugging Face causal language model to take in place of the built-in one."),
@@ -734,6 +737,9 @@ def site_serve(
 
 def main() -> None:
     """Run the command line and turn expected failures into a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # the catalog is UTF-8, whatever the locale; odd names of files pass
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except UnknownNameError as error:

@@ -209,6 +209,7 @@ def _read(catalog: Catalog, text: str, file: str, faults: list[str]) -> _Record 
             faults.append(f"{file} holds {held}; give one record, as in @misc{{key, title = {{...}}, ...}}")
         return None
     raw = "\n".join(line.rstrip() for line in (blocks.entries[0].raw or "").strip().splitlines())
+    raw = re.sub(r"^(@\s*\w+\s*)\((.*)\)$", r"\1{\2}", raw, flags=re.DOTALL)  # BibTeX allows round brackets too
     raw = papers.with_field(raw, "keywords", None)  # here the field says what a paper waits for
     for name, value in papers.fields_as_written(raw).items():
         month = value.strip('{}" ')[:3].lower()
@@ -216,6 +217,8 @@ def _read(catalog: Catalog, text: str, file: str, faults: list[str]) -> _Record 
             raw = papers.with_field(raw, name, str(_MONTHS.index(month) + 1))
         elif value[:1] not in ("{", '"') and not value.isdigit():
             faults.append(f"{file}: {name} = {value or 'nothing'} is a name without its text; write {name} = {{...}}")
+        elif papers.is_joined(value):
+            faults.append(f"{file}: {name} = {value} is put together of parts; write {name} = {{...}}")
         elif name in ("author", "title"):
             raw = papers.with_field(raw, name, papers.without_accents(value[1:-1]))
     # Many sources name the arXiv id in the journal or the address only.

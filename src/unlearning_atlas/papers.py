@@ -55,9 +55,9 @@ class Paper:
     @property
     def citation(self) -> str:
         """The short form: first author's last name, others, year."""
-        names = [name.split()[-1] for name in self.authors]
-        who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
-        return f"{who} {self.year}"
+        first, *rest = (name.split()[-1] for name in self.authors)
+        others = "" if not rest else f" and {rest[0]}" if len(rest) == 1 and rest != ["others"] else " et al."
+        return f"{first}{others} {self.year}"
 
 
 def split_bibliography(text: str) -> Library:
@@ -78,7 +78,8 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
     faults = []
     for block in library.failed_blocks:
         line = (block.start_line or 0) + 1
-        reason = (str(block.error).strip().splitlines() or [type(block.error).__name__])[0]
+        said = getattr(block.error, "abort_reason", "") or str(block.error) or type(block.error).__name__
+        reason = said.strip().splitlines()[0].rstrip(".")
         faults.append(Fault(file, line, 1, "bibtex", f"not readable: {reason}", "check its braces, commas and key"))
     papers: dict[str, Paper] = {}
     lines: dict[str, int] = {}
@@ -87,8 +88,11 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
         lines[entry.key] = line
         fields = {field.key.lower(): _plain(str(field.value)) for field in entry.fields}
         missing = [name for name in ("title", "author", "year") if not fields.get(name)]
+        tip = "add title, author and year" if missing else "correct it"
         if missing:
             what = f"no {' and no '.join(missing)}"
+        elif not _BRACED.match(entry.raw or ""):
+            what, tip = "the record stands in round brackets", "write it in braces, as @misc{...}"
         elif not re.fullmatch("[0-9]{4}", fields["year"]):
             what = f"year {fields['year']!r} is not a number of four digits"
         elif fields.get("month") and not re.fullmatch("[1-9]|1[0-2]", fields["month"]):
@@ -102,10 +106,13 @@ def parse_bibliography(text: str, file: str = FILE) -> tuple[dict[str, Paper], d
         else:
             what = ""
         if what:
-            faults.append(Fault(file, line, 1, "bibtex-field", f"{entry.key}: {what}", "add title, author and year"))
+            faults.append(Fault(file, line, 1, "bibtex-field", f"{entry.key}: {what}", tip))
             continue
         papers[entry.key] = _paper(entry, fields)
     return papers, lines, faults
+
+
+_BRACED = re.compile(r"@\s*\w+\s*\{")
 
 
 def _paper(entry: Entry, fields: dict[str, str]) -> Paper:
@@ -164,6 +171,19 @@ def fields_as_written(raw: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, equals, value in written if equals}
 
 
+def is_joined(value: str) -> bool:
+    """Say whether a field's value as written is several texts, joined by ``#``."""
+    depth, quoted = 0, False
+    for place, mark in enumerate(value):
+        if place and value[place - 1] == "\\":
+            continue
+        depth += (mark == "{") - (mark == "}")
+        quoted ^= mark == '"' and depth == 0
+        if mark == "#" and depth == 0 and not quoted:
+            return True
+    return False
+
+
 def _parts(raw: str) -> list[tuple[int, int]]:
     """Return the bounds of a record's key and of its fields: what stands between the commas outside of any braces."""
     start = raw.index("{") + 1
@@ -208,7 +228,7 @@ def first_year(paper: Paper) -> int:
 
 _ADDRESS = re.compile(r"https?://")
 
-_DATED = re.compile(r"[0-9]{4}\.")
+_DATED = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])\.")
 """The beginning of an arXiv id since 2007: two digits of the year, two of the month."""
 
 _WITHOUT_DECOMPOSITION = str.maketrans(
@@ -250,6 +270,18 @@ _LETTER = re.compile(
 )
 
 
+def read_bibliography(root: Path) -> tuple[dict[str, Paper], dict[str, int], list[Fault]]:
+    """Parse ``references.bib`` below a root as :func:`parse_bibliography` does; not to be readable is a fault too."""
+    try:
+        text = (root / FILE).read_text("utf-8")
+    except UnicodeDecodeError:
+        return {}, {}, [Fault(FILE, 1, 1, "file-encoding", "the file is not UTF-8", "save it as UTF-8")]
+    except OSError as error:
+        reason = f"can't be read: {error.strerror}"
+        return {}, {}, [Fault(FILE, 1, 1, "file-unreadable", reason, "restore the file")]
+    return parse_bibliography(text)
+
+
 def read_papers(root: Path) -> dict[str, Paper]:
     """Return the papers below a root: from the compiled file a wheel ships, else from ``references.bib``.
 
@@ -258,7 +290,7 @@ def read_papers(root: Path) -> dict[str, Paper]:
     if (root / SHIPPED).is_file():
         records = json.loads((root / SHIPPED).read_text("utf-8"))
         return {record["key"]: Paper(**record | {"authors": tuple(record["authors"])}) for record in records}
-    papers, _, faults = parse_bibliography((root / FILE).read_text("utf-8"))
+    papers, _, faults = read_bibliography(root)
     if faults:
         raise CatalogError(faults)
     return papers
