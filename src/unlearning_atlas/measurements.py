@@ -11,10 +11,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BASELINES = "baselines"
 BASELINE_NAMES = ("before", "retrained", "retrained again")
+COLUMNS = frozenset(
+    (
+        *("model", "forget", "paraphrase", "retain", "neighbour", "world", "utility"),
+        *("forget_quality", "forget_quality_counts", "metrics", "attacks"),
+    )
+)
+"""What every row has: the fields of :class:`unlearning_atlas.lab.runner.Row`."""
 
 
 class MeasurementsError(ValueError):
@@ -43,10 +53,13 @@ def read(file: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
-        raise MeasurementsError(
-            f"{file}: not a file of measurements; delete it, and 'unlearning-atlas bench' measures it again"
-        ) from None
+        raise _damaged(file) from None
     return results
+
+
+def _damaged(file: Path) -> MeasurementsError:
+    tip = "delete it, and 'unlearning-atlas bench' measures it again"
+    return MeasurementsError(f"{file}: not a file of measurements; {tip}")
 
 
 def written(task: str, method: str, results: list[dict[str, Any]]) -> str:
@@ -138,17 +151,25 @@ def boards(root: Path) -> dict[str, Board]:
         shared = read(place / f"{BASELINES}.json")
         if not shared:
             continue
-        baselines = {
-            name: Measured(name, place.name, tuple(result["rows"][name] for result in shared), seeds=_seeds(shared))
-            for name in BASELINE_NAMES
-        }
+        baselines = {}
+        for name in BASELINE_NAMES:
+            rows = _rows(place / f"{BASELINES}.json", (result.get("rows", {}).get(name) for result in shared))
+            baselines[name] = Measured(name, place.name, rows, seeds=_seeds(shared))
         methods = {}
         for file in sorted(place.glob("*.json")):
             if file.stem != BASELINES and (results := read(file)):
-                rows = tuple(result["row"] for result in results)
+                rows = _rows(file, (result.get("row") for result in results))
                 methods[file.stem] = Measured(file.stem, place.name, rows, tuple(results), _seeds(results))
         found[place.name] = Board(place.name, baselines, methods)
     return found
+
+
+def _rows(file: Path, found: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+    """Return rows that have every column. Raises MeasurementsError where one has not, as in a file cut by hand."""
+    rows = tuple(found)
+    if not all(isinstance(row, dict) and row.keys() >= COLUMNS for row in rows):
+        raise _damaged(file)
+    return rows
 
 
 def _seeds(results: list[dict[str, Any]]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from unlearning_atlas import UnknownNameError, measurements
 from unlearning_atlas.lab import attacks, bench, models
 from unlearning_atlas.lab.bench import Job
+from unlearning_atlas.lab.runner import Row
 from unlearning_atlas.lab.sources import fingerprint
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -124,6 +126,10 @@ def test_a_damaged_file_is_named(root: Path) -> None:
     file.write_text('{"results": [')
     with pytest.raises(ValueError, match=r"ga\.json: not a file of measurements; delete it"):
         bench.unfinished(root, [Job("authors", "ga", 0)])
+
+
+def test_every_row_that_is_written_can_be_read() -> None:
+    assert {field.name for field in dataclasses.fields(Row)} == measurements.COLUMNS
 
 
 def test_remarks_do_not_change_a_fingerprint(tmp_path: Path) -> None:

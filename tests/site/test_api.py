@@ -20,6 +20,7 @@ from tests.site import published
 import unlearning_atlas
 from unlearning_atlas import api
 from unlearning_atlas.catalog import read_catalog
+from unlearning_atlas.measurements import MeasurementsError
 from unlearning_atlas.papers import parse_bibliography
 from unlearning_atlas.schema import schemas
 
@@ -78,6 +79,18 @@ def test_what_is_not_known_is_null_and_every_record_has_every_field(small_root: 
     assert method["code"] == []
     assert method.keys() == data["methods/beta-preference.json"].keys()
     assert data["methods/beta-preference.json"]["reported_results"][0]["checked"] is None
+
+
+@pytest.mark.parametrize("name", ["baselines", "beta-preference"])
+@pytest.mark.parametrize("rows", [{}, {"row": {}, "rows": {}}, {"row": {"forget": 1}, "rows": {"before": {}}}])
+def test_a_row_without_its_columns_is_a_damaged_file(
+    small_root: Path, measure: Callable[[Path], None], name: str, rows: dict[str, Any]
+) -> None:
+    measure(small_root)
+    file = small_root / f"catalog/measurements/authors/{name}.json"
+    file.write_text(json.dumps({"results": [{"seed": 0, "key": "k"} | rows]}))
+    with pytest.raises(MeasurementsError, match=rf"{name}\.json: not a file of measurements; delete it"):
+        _ = unlearning_atlas.load(small_root).measured
 
 
 def test_figures_of_the_lab_are_those_of_the_boards(small_root: Path, measure: Callable[[Path], None]) -> None:
