@@ -101,6 +101,17 @@ def test_a_wrong_claim_must_be_corrected_first(small: Root) -> None:
     assert (kept["outcomes"]["corrected"], kept["outcomes"]["unsupported"]) == (1, 1)
 
 
+def test_what_is_true_but_stood_elsewhere_is_not_wrong(small: Root) -> None:
+    data = sheet(small.path, family="misplaced", code="confirmed")
+    with pytest.raises(audit.AuditError, match="misplaced, but the entry still says what it said"):
+        record(small.path, data)
+    small.edit(B, "place: figure 2", "place: figure 3")
+    _, outcomes, _ = record(small.path, data)
+    family = next(item for item in yaml.safe_load(small.text(B))["evidence"] if item["supports"] == ["family"])
+    assert (family["place"], family["status"], family["audited"]) == ("figure 3", "verified", DAY)
+    assert (outcomes["misplaced"], audit.error_rate(outcomes)) == (1, 0)
+
+
 def test_a_worksheet_that_is_not_filled_in_is_refused_whole(small: Root) -> None:
     data = sheet(small.path, cost="confirmed")
     data["claims"][0]["outcome"] = ""

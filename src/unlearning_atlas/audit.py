@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FOLDER = "catalog/audits"
 OUTCOMES = {
     "confirmed": "the source says it at that place",
+    "misplaced": "it is true, but did not stand at that place; the entry now names the right one",
     "corrected": "the source says something else, and the entry has been corrected",
     "unsupported": "the source does not say it, and the entry no longer says that it does",
     "unreachable": "the source could not be opened",
@@ -132,8 +133,8 @@ class AuditError(ValueError):
 def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[str]]:
     """Carry a worksheet's outcomes into the entries and keep it below ``catalog/audits/``.
 
-    A confirmed or corrected claim becomes verified, read and audited on ``day`` (YYYY-MM-DD); evidence that supports
-    more than what was checked is split, so that nothing else becomes verified with it.
+    A confirmed, misplaced or corrected claim becomes verified, read and audited on ``day`` (YYYY-MM-DD); evidence that
+    supports more than what was checked is split, so that nothing else becomes verified with it.
 
     Returns the file it is kept in, how often each outcome occurs, and the entries' files that changed.
 
@@ -163,13 +164,13 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
         standing = [(c, loc) for c, loc in same if (c.value, c.source) == (row["value"], row["source"])]
         if outcome == "confirmed" and not standing:
             wrong.append(f"{name}: confirmed, but the entry does not say it with this source any more")
-        elif outcome == "corrected" and any(c.place == row["place"] for c, _ in standing):
-            wrong.append(f"{name}: corrected, but the entry still says what it said")
+        elif outcome in ("corrected", "misplaced") and any(c.place == row["place"] for c, _ in standing):
+            wrong.append(f"{name}: {outcome}, but the entry still says what it said")
         elif outcome == "unsupported" and any((c.place, c.status) == (row["place"], "verified") for c, _ in standing):
             wrong.append(f"{name}: unsupported, but the entry still says that it was read there")
         elif outcome == "confirmed" and not all(c.place for c, _ in standing):
             wrong.append(f"{name}: confirmed, but the entry does not say at which place: add it there")
-        elif outcome in ("confirmed", "corrected"):
+        elif outcome in ("confirmed", "misplaced", "corrected"):
             kept = standing if outcome == "confirmed" else [(c, loc) for c, loc in same if c.source == row["source"]]
             exact = [(c, loc) for c, loc in kept if c.place == row["place"]] or kept
             if exact:
@@ -255,7 +256,10 @@ def audits(root: Path) -> list[dict[str, Any]]:
 
 
 def error_rate(outcomes: Counter[str]) -> float | None:
-    """Return the share of wrong claims among those that could be checked, or None when none could."""
+    """Return the share of wrong claims among those that could be checked, or None when none could.
+
+    A claim that is true but stood elsewhere is not wrong.
+    """
     wrong = outcomes["corrected"] + outcomes["unsupported"]
-    checked = wrong + outcomes["confirmed"]
+    checked = wrong + outcomes["confirmed"] + outcomes["misplaced"]
     return wrong / checked if checked else None

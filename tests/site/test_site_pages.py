@@ -70,6 +70,23 @@ def test_a_method_page_shows_every_part_of_its_entry(pages: dict[str, str]) -> N
         assert part in page, part
 
 
+def test_a_method_page_leads_to_its_data_to_a_comparison_and_to_what_it_has(pages: dict[str, str]) -> None:
+    page = pages["methods/beta-preference/index.md"]
+    assert '<a href="../../api/v1/methods/beta-preference.json">JSON</a>' in page
+    assert '<a href="../../compare/?method=beta-preference">compare</a>' in page
+    assert '<dt>Code</dt><dd><a href="#implementation">Simplified reference implementation</a>' in page
+    assert '<dt>Attacks</dt><dd><a href="#robustness">broken by 1</a></dd>' in page
+    assert '<a href="../../robustness/?method=beta-preference#trials">' in page
+    other = pages["methods/alpha-ascent/index.md"]
+    assert "<dt>Attacks</dt>" not in other
+    assert "compare" not in pages["metrics/relearning-attack/index.md"]
+    assert '<a href="../../robustness/?attack=relearning-attack#trials">' in pages["metrics/relearning-attack/index.md"]
+
+
+def test_the_home_page_says_how_attacks_went(pages: dict[str, str]) -> None:
+    assert "<p>1 attack on 2 methods: 1 broken, 0 weakened, 1 withstood.</p>" in pages["index.md"]
+
+
 def test_relations_are_shown_at_both_ends(pages: dict[str, str]) -> None:
     assert '<em>extends</em> <a href="../../methods/alpha-ascent/">' in pages["methods/beta-preference/index.md"]
     older = pages["methods/alpha-ascent/index.md"]
@@ -165,13 +182,13 @@ def test_without_measurements_the_page_says_so(pages: dict[str, str]) -> None:
 
 
 def test_what_audits_found_is_shown(small: Root) -> None:
-    outcomes = ["confirmed"] * 6 + ["corrected", "unsupported", "unreachable"]
+    outcomes = ["confirmed"] * 5 + ["misplaced", "corrected", "unsupported", "unreachable"]
     for seed in (3, 11):
         claims = "".join(f"- outcome: {outcome}\n" for outcome in outcomes)
         small.write(f"catalog/audits/2026-01-0{seed % 9}-seed-{seed}.yaml", f"seed: {seed}\nclaims:\n{claims}")
     page = pages_of(small.path)["data/index.md"].split("{ #trust }")[1].split("\n## ")[0].replace("&#45;", "-")
     assert page.count("<td>25%</td>") == 2, "of the eight that could be checked, two were wrong"
-    assert "<td>2026-01-02</td><td>9, seed 11</td><td>6</td><td>1</td><td>1</td><td>1</td>" in page
+    assert "<td>2026-01-02</td><td>9, seed 11</td><td>5</td><td>1</td><td>1</td><td>1</td><td>1</td>" in page
     assert "audit --sample 100 --seed 12" in page
 
 
