@@ -13,6 +13,7 @@ import pytest
 import unlearning_atlas
 from unlearning_atlas.pages import charts, client, figures, gaps, graph, lineage, social, timeline
 from unlearning_atlas.pages.finish import Finish, with_file_names
+from unlearning_atlas.pages.markup import folded
 from unlearning_atlas.pages.view import Survey, View
 
 if TYPE_CHECKING:
@@ -173,6 +174,29 @@ def test_what_is_said_of_a_shared_page_is_its_own_and_harmless() -> None:
     assert 'href="../../feed.xml"' in own
     assert "assets/social/home.png" in finish.apply(page, "taxonomy/index.html")
     assert "og:" not in Finish("https://example.org/", set(), offline=True).apply(page, "index.html")
+
+
+def test_a_wrong_address_leads_on_from_any_depth() -> None:
+    page = "<head></head><h1>404 - Not found</h1>"
+    found = Finish("https://example.org/atlas/", set()).apply(page, "404.html")
+    assert "<h1>Not found</h1>" in found
+    assert '<a href="/atlas/">' in found
+    assert '<a href="/atlas/methods/">' in found
+    assert page.endswith(Finish("https://example.org/", set()).apply(page, "about/index.html").split("</head>")[1])
+
+
+def test_names_beyond_the_first_few_are_folded() -> None:
+    assert folded(["a", "b", "c", "d"], 2) == "a, b, c, d", "two are not worth a click"
+    assert folded(["a", "b", "c", "d", "<e>"], 2) == (
+        'a, b <details class="more"><summary>and 3 more</summary>c, d, &#60;e&#62;</details>'
+    )
+    assert folded([], 2) == ""
+
+
+def test_a_label_far_from_its_point_is_joined_to_it() -> None:
+    one = charts.Point("A name", 0.98, 0.9, named=True)
+    assert 'class="lead"' not in charts.scatter("t", "x", "y", [one])
+    assert 'class="lead"' in charts.scatter("t", "x", "y", [one] * 6)
 
 
 def test_a_page_is_written_without_references_that_html_does_not_need() -> None:

@@ -136,8 +136,11 @@ def test_many_reported_results_can_be_narrowed(small: Root, read_html: Callable[
 
 
 def test_measures_come_before_attacks(small: Root, read_html: Callable[[str], Document]) -> None:
-    rows = rows_of(read_html(pages_of(small)["metrics/index.md"]))
+    page = read_html(pages_of(small)["metrics/index.md"])
+    rows = rows_of(page)
     assert [row.attributes["data-id"] for row in rows] == ["privacy-gap", "truth-score", "relearning-attack"]
+    tried = [link for link in page.all("a") if link.attributes["href"] == "relearning-attack/#tried"]
+    assert [link.text for link in tried] == ["2"], "an attack counts the methods that it was tried on"
 
 
 def test_what_breaks_what(small: Root, read_html: Callable[[str], Document]) -> None:

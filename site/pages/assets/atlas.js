@@ -214,6 +214,7 @@
           box.closest("li").classList.toggle("empty", !count && !box.checked);
         }
       }
+      form.querySelector("[type=reset]").hidden = !words.length && !chosen.flat().length;
       output.textContent = shown === rows.length ? `${shown} ${noun}` : `${shown} of ${rows.length} ${noun}`;
     }
 
@@ -346,6 +347,8 @@
       table.dataset.started = "";
       sortable(table, 0);
     }
+    // Where not all months fit, the newest are in view.
+    for (const element of document.querySelectorAll(".timeline")) element.scrollLeft = element.scrollWidth;
     widgets();
   }
 

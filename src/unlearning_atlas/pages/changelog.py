@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from unlearning_atlas.history import by_day
 from unlearning_atlas.pages import parts
-from unlearning_atlas.pages.markup import Html, document, facts, heading, join, tag
+from unlearning_atlas.pages.markup import Html, document, facts, folded, heading, join, tag
 from unlearning_atlas.pages.view import FOLDERS
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from unlearning_atlas.pages.view import View
 
 _WHAT = ("added", "superseded", "changed")
+_NAMED = 20
+"""How many entries a row names before the rest is folded."""
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
     *("November", "December"),
@@ -69,7 +71,7 @@ def _rows(view: View, changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
             names = view.survey.names[kind]
             ids = sorted(groups.get((what, kind), ()), key=lambda id_: (names[id_].lower(), id_))
             label = f"{FOLDERS[kind]}{'s' * (len(ids) != 1)} {what}"
-            yield label, join((_entry(view, kind, id_, what) for id_ in ids), ", ")
+            yield label, folded([_entry(view, kind, id_, what) for id_ in ids], _NAMED)
 
 
 def _entry(view: View, kind: str, id_: str, what: str) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages.markup import Html, tag
+from unlearning_atlas.pages.markup import Html, join, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 34
 _SHARES = (0.0, 0.5, 1.0)
-_LETTER, _LINE = 4.9, 10.0
+_LETTER, _CAPITAL, _LINE = 4.9, 6.6, 10.0
 """How wide a letter and how high a line of a label is, about."""
+_FAR = 20
+"""How far from its point a label may stand without a line that leads to it."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,11 @@ def scatter(
         )
         name = ""
         if point.named:
-            left, base, anchor = _free(x, y, len(point.label) * _LETTER, taken, width, height)
+            left, base, anchor = _free(x, y, _wide(point.label), taken, width, height)
             name = tag("text", point.label, x=f"{left:.1f}", y=f"{base:.1f}", class_=f"name {anchor}")
+            if abs(base - y) > _FAR:
+                end = f"{base - _LINE + 2 if base > y else base + 2:.1f}"
+                name = join([tag("line", x1=f"{x:.1f}", y1=f"{y:.1f}", x2=f"{left:.1f}", y2=end, class_="lead"), name])
         # As xlink:href, since instant navigation of the theme stumbles over the href of an SVG link.
         link = {"xlink:href": point.address} if point.address else {}
         parts.append(tag("a" if point.address else "g", mark, name, class_=f"point {point.kind}".strip(), **link))
@@ -142,6 +147,10 @@ def _free(x: float, y: float, wide: float, taken: list[Box], width: int, height:
     left, base, anchor, box = next(free, None) or next(inside, tried[0])
     taken.append(box)
     return left, base, anchor
+
+
+def _wide(label: str) -> float:
+    return sum(_CAPITAL if letter.isupper() else _LETTER for letter in label)
 
 
 def _inside(box: Box, width: int, height: int) -> bool:

@@ -117,14 +117,14 @@ def _facts(view: View, method: Method) -> Iterator[tuple[str, str, Cell]]:
     yield "What it is", "Changes", terms("intervention", method.intervention)
     yield "What it is", "Target", terms("target", method.target)
     yield "What it is", "Modality", terms("modality", method.modality)
-    attacks = view.survey.names["metrics"]
-    yield (
-        "What it is",
-        "Attacks",
-        [(f"{attacks[id_]}: {found}", f"metrics/{id_}/") for id_, found in method.outcomes.items()],
-    )
     names = view.survey.names["benchmarks"]
     yield "What it is", "Benchmarks", [(names[id_], f"benchmarks/{id_}/") for id_ in method.benchmarks]
+    attacks = view.survey.names["metrics"]
+    for outcome, label in (("broken", "Broken by"), ("weakened", "Weakened by"), ("withstood", "Withstood")):
+        came = sorted(
+            (id_ for id_, found in method.outcomes.items() if found == outcome), key=lambda i: attacks[i].lower()
+        )
+        yield "Attacks tried on it", label, [(attacks[id_], f"metrics/{id_}/#tried") for id_ in came]
     yield "Equation", "Equation", [(method.equation.latex.strip(), "tex")] if method.equation else []
     for need, value in method.needs.model_dump().items():
         yield "Needs and cost", WITHOUT[need], [("not needed" if value == "none" else value, "")]

@@ -6,12 +6,21 @@ import re
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 CARDS = "assets/social"
 """Where the preview pictures lie below the site's root."""
+_WAYS = (
+    ("the home page", ""),
+    ("all methods", "methods/"),
+    ("benchmarks", "benchmarks/"),
+    ("metrics and attacks", "metrics/"),
+    ("the changelog", "changelog/"),
+)
+"""Where the page for a wrong address leads."""
 _LINK = re.compile(r'((?:xlink:)?href|action)="([^"]*)"')
 _FOLDER = re.compile(r"((?:\.\.?/)*(?:[\w-]+/)*)((?:[?#].*)?)")
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
@@ -39,8 +48,17 @@ class Finish:
         html = without_references(without_indentation(html))
         # The theme gives its dialog no name, which a screen reader would say.
         html = html.replace(_DIALOG, f'{_DIALOG} aria-label="Search"')
+        if path == "404.html":
+            html = self._lost(html)
         html = html.replace("</head>", f"{self._head(html, path)}\n</head>", 1)
         return with_file_names(html) if self.offline else html
+
+    def _lost(self, html: str) -> str:
+        """Return the page for a wrong address with ways on; they are absolute, as it stands at any depth."""
+        root = urlsplit(self.address).path
+        ways = ", ".join(f'<a href="{escape(root + folder)}">{label}</a>' for label, folder in _WAYS)
+        told = f"<p>Nothing stands at this address. Search above, or go on from {ways}.</p>"
+        return re.sub(r"<h1>[^<]*</h1>", lambda _: f"<h1>Not found</h1>\n{told}", html, count=1)
 
     def _head(self, html: str, path: str) -> str:
         """Return the search's guard, the link to the feed, and what other sites show of the page when it is shared."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from unlearning_atlas.pages import leaderboard
+from unlearning_atlas.pages import leaderboard, robustness
 from unlearning_atlas.pages.markup import Html, document, join, tag
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS
 from unlearning_atlas.pages.view import anchor
@@ -22,6 +23,7 @@ def render(view: View) -> str:
     blocks = [
         tag("div", _claim(view), _alive(view), class_="hero"),
         _counts(view),
+        _questions(view),
         tag("h2", "The tree of families", id="families"),
         tag(
             "p",
@@ -78,6 +80,28 @@ def _counts(view: View) -> Html:
     ]
     cells = (tag("li", tag("a", tag("b", str(n)), " ", what, href=Html(f"{view.up}{to}"))) for n, what, to in shown)
     return tag("ul", *cells, class_="counts")
+
+
+def _questions(view: View) -> Html:
+    """Return the ways to what the catalog says as a whole, each with its outcome in a sentence."""
+    tried = [(id_, trial.attack) for id_, method in view.atlas.methods.items() for trial in method.robustness]
+    problems = len(view.atlas.open_problems)
+    found = []
+    if tried:
+        attacks, methods = len({attack for _, attack in tried}), len({id_ for id_, _ in tried})
+        pairs = Counter(outcome for method in view.atlas.methods.values() for outcome in method.outcomes.values())
+        came = ", ".join(f"{pairs[outcome]} {outcome}" for outcome in robustness.OUTCOMES)
+        told = f"{attacks} attack{'s' * (attacks != 1)} on {methods} method{'s' * (methods != 1)}: {came}."
+        found.append(("What breaks what", "robustness/", told))
+    found.append(("What nobody has tried", "gaps/", "Any two axes against each other: empty cells invite work."))
+    if problems:
+        told = f"{problems} question{'s' * (problems != 1)} that surveys leave to the field, and what was tried since."
+        found.append(("What is still open", "open_problems/", told))
+    cards = (
+        tag("li", tag("a", label, href=Html(view.up + address), class_="label"), tag("p", told))
+        for label, address, told in found
+    )
+    return tag("ul", *cards, class_="questions")
 
 
 def _tree(view: View) -> Html:

@@ -54,7 +54,7 @@ def render(view: View) -> str:
         tag(
             "p",
             f"{len(items)} papers. Each introduces an entry of the catalog, waits for one as what its title says it "
-            "is, or is background that entries cite.",
+            "is, or is background that entries cite. Below: papers with an entry, of all papers of the kind.",
         ),
         _coverage(view),
         *finder(
@@ -82,7 +82,7 @@ def _coverage(view: View) -> Html:
         tag("li", tag("b", f"{covered}/{total}"), " ", _LABELS[kind].lower())
         for kind, (covered, total) in coverage(view.atlas.literature).items()
     )
-    return tag("ul", *cells, class_="counts", title="papers with an entry, of all papers of the kind")
+    return tag("ul", *cells, class_="counts")
 
 
 def _terms(item: Literature) -> dict[str, str]:

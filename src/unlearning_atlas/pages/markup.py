@@ -98,6 +98,14 @@ def bullets(items: Iterable[str], class_: str = "") -> Html:
     return tag("ul", *found, class_=class_) if found else Html("")
 
 
+def folded(items: Sequence[str], most: int) -> Html:
+    """Return items separated by commas, those beyond ``most`` in a block that unfolds; no items are nothing."""
+    if len(items) <= most + 2:  # one or two are not worth a click
+        return join(items, ", ")
+    rest = tag("details", tag("summary", f"and {len(items) - most} more"), join(items[most:], ", "), class_="more")
+    return join([join(items[:most], ", "), " ", rest])
+
+
 def tex(latex: str, *, display: bool = False) -> Html:
     """Return LaTeX between delimiters, as ``pymdownx.arithmatex`` writes it; a script typesets it in the browser."""
     if display:

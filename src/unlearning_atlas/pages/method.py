@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.pages import lineage, measured, parts, robustness
 from unlearning_atlas.pages.markup import Html, bullets, escape, facts, folded_code, heading, join, section, table, tag
+from unlearning_atlas.pages.methods import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,8 @@ _PHRASES = {
     "reduces-to": ("reduces to", "is what remains of"),
     "variant-of": ("is a variant of", "has the variant"),
 }
+_NAMED = 8
+"""How many relations of other methods a page lists before they are folded."""
 _STATUS = {
     "faithful": "The mathematics of the paper in full.",
     "simplified": "Something of the paper is left out; see the list.",
@@ -43,6 +47,27 @@ def _facets(view: View, method: Method) -> Iterable[tuple[str, str]]:
     yield "Target", view.terms("target", method.target)
     yield "Modality", view.terms("modality", method.modality)
     yield "Benchmarks", view.entries("benchmarks", method.benchmarks) or escape("none of this catalog")
+    yield "Code", _code(method)
+    yield "Attacks", _attacks(method)
+
+
+def _code(method: Method) -> Html:
+    """Return what there is to run, in short, as links into the page."""
+    found = []
+    if made := method.implementation:
+        found.append(tag("a", f"{IMPLEMENTATIONS[made.status]} reference implementation", href=Html("#implementation")))
+    if count := len(method.code):
+        what = "public repository" if count == 1 else "public repositories"
+        found.append(tag("a", f"{count} {what}", href=Html("#code")))
+    return join(found, ", ") or tag("span", "none known", class_="none")
+
+
+def _attacks(method: Method) -> Html:
+    """Return how attacks went, in short, as a link into the page; nothing where none was tried."""
+    came = Counter(method.outcomes.values())
+    phrases = {"broken": "broken by", "weakened": "weakened by", "withstood": "withstood"}
+    told = ", ".join(f"{phrase} {came[outcome]}" for outcome, phrase in phrases.items() if came[outcome])
+    return tag("a", told, href=Html("#robustness")) if told else Html("")
 
 
 def _body(view: View, method: Method) -> Iterable[list[str]]:
@@ -94,7 +119,11 @@ def _value(value: object) -> str:
 def _relations(view: View, method: Method) -> Html:
     own = [_relation(view, _PHRASES[link.type][0], link.target, link) for link in method.relations]
     others = view.survey.referring.get(method.id, ())
-    return bullets([*own, *(_relation(view, _PHRASES[link.type][1], id_, link) for id_, link in others)], "relations")
+    theirs = [_relation(view, _PHRASES[link.type][1], id_, link) for id_, link in others]
+    if len(theirs) <= _NAMED:
+        return bullets([*own, *theirs], "relations")
+    summary = tag("summary", f"{len(theirs)} relations that other methods have to it")
+    return join([bullets(own, "relations"), tag("details", summary, bullets(theirs, "relations"), class_="plain")])
 
 
 def _relation(view: View, phrase: str, other: str, link: Link) -> Html:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unlearning_atlas.pages import measured, parts, reported, robustness
 from unlearning_atlas.pages.facets import Row, axis_facet, finder, flat_facet
-from unlearning_atlas.pages.markup import document, escape, join, section, tag
+from unlearning_atlas.pages.markup import Html, document, escape, join, section, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +77,8 @@ def render_all(view: View) -> str:
     ):
         id_ = metric.id
         reporting = len(view.survey.numbers.get(("metrics", id_), ()))
+        tried = len(view.atlas.methods.where(attack=id_))
+        users_ = tag("a", str(tried), href=Html(f"{id_}/#tried")) if tried else str(reporting or "")
         cells = [
             view.entry("metrics", id_),
             escape(_ROLES[metric.role]),
@@ -84,7 +86,7 @@ def render_all(view: View) -> str:
             escape(_span(metric)),
             escape(_GOOD.get(metric.direction.forget or "", "")),
             view.entries("benchmarks", users[id_]),
-            str(reporting) if reporting else "",
+            users_,
             escape(metric.introduced),
         ]
         found = [*terms[id_], *(f"benchmark:{benchmark}" for benchmark in users[id_])]
@@ -92,7 +94,13 @@ def render_all(view: View) -> str:
     blocks = [
         parts.subnav(view, "metrics/"),
         "# Metrics and attacks",
-        tag("p", "A measure reads the model as it is; an attack tries to get back what was removed."),
+        tag(
+            "p",
+            "A measure reads the model as it is; an attack tries to get back what was removed. “Methods” counts "
+            "those that report a measure, or those that an attack was tried on: ",
+            tag("a", "what breaks what", href="../robustness/"),
+            ".",
+        ),
         *finder(
             facets,
             ("Name", "Role", "Group", "Range", "On forget set", "Benchmarks", "Methods", "Since"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unlearning_atlas import api
 from unlearning_atlas.pages.markup import (
     Html,
     bullets,
     document,
     escape,
     facts,
+    folded,
     join,
     link,
     pre,
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
     from unlearning_atlas.models import Entry, Equation, PublicCode, Remark, Result, Sourced, Statement
     from unlearning_atlas.pages.view import View
 
-_NAMED = 100
-"""How many methods a page names before the rest becomes a number."""
+_NAMED = 16
+"""How many methods a page names before the rest is folded."""
 _GROUPS = (
     (("All methods", "methods/"), ("Guide", "find/"), ("Compare", "compare/"), ("Timeline", "timeline/")),
     (("Tree", "taxonomy/"), ("Graph", "graph/"), ("Gap map", "gaps/")),
     (("Metrics and attacks", "metrics/"), ("What breaks what", "robustness/")),
     (("Papers", "literature/"), ("Surveys", "surveys/"), ("Open problems", "open_problems/")),
-    (("Data and API", "data/"), ("Changelog", "changelog/"), ("About", "about/")),
+    (("Data and API", "data/"), ("Changelog", "changelog/")),
+    # The hand-written pages of About and Contribute say the same by themselves.
 )
 """Pages that are about the same thing: each leads to the others."""
 
@@ -133,24 +136,21 @@ def results(view: View, found: Iterable[Result]) -> Html:
                 standing(view, result),
             ]
         )
-    return table(["Benchmark", "Metric", "Value", "Model", "Stands in"], rows, "data") if rows else Html("")
+    return table(["Benchmark", "Metric", "Value", "Model", "Stands in"], rows, "data stacked") if rows else Html("")
 
 
 def reporting(view: View, methods: Iterable[str], kind: str, id_: str) -> Html:
     """Return links to methods, each with how many numbers it reports on a benchmark or in a metric."""
     counts: Mapping[str, int] = view.survey.numbers.get((kind, id_), {})
-    ids = [*methods]
     shown = []
-    for method in ids[:_NAMED]:
+    for method in methods:
         count = counts.get(method, 0)
         numbers = f"{count} number{'s' * (count != 1)}"
         address = Html(f"{view.up}methods/{method}/#results")
         shown.append(
             join([view.entry("methods", method), *([" (", tag("a", numbers, href=address), ")"] * bool(count))])
         )
-    if len(ids) > _NAMED:
-        shown.append(escape(f"and {len(ids) - _NAMED} more"))
-    return tag("p", join(shown, ", ")) if shown else Html("")
+    return tag("div", folded(shown, _NAMED), class_="names") if shown else Html("")
 
 
 def evidence(view: View, entry: Entry) -> list[str]:
@@ -175,7 +175,7 @@ def evidence(view: View, entry: Entry) -> list[str]:
         tag("a", "What the marks mean", href=Html(f"{view.up}about/#evidence")),
         class_="quiet",
     )
-    found = table(["What it supports", "Where it stands", "Status"], rows, "data evidence")
+    found = table(["What it supports", "Where it stands", "Status"], rows, "data stacked")
     return section("Evidence", "evidence", share, found, searched=False)
 
 
@@ -194,6 +194,9 @@ def paper(view: View, entry: Entry) -> Html:
     if found.url and not (found.arxiv and "arxiv.org" in found.url):
         links.append(link("paper", found.url))
     links.append(tag("a", "BibTeX", href=Html("#bibtex")))
+    links.append(tag("a", "JSON", href=f"{view.up}{api.FOLDER}/{entry.kind}/{entry.id}.json"))
+    if entry.kind == "methods":
+        links.append(tag("a", "compare", href=Html(f"{view.up}compare/?method={entry.id}")))
     authors = ", ".join(found.authors[:6]) + (" and others" if len(found.authors) > 6 else "")
     dated = str(found.year) in found.venue
     place = ", ".join(filter(None, [found.venue, "" if dated else str(found.year)]))
@@ -208,7 +211,7 @@ def entry_page(
     ``belongs`` is the line above the name, ``top`` holds the facts that stand before every section.
     """
     blocks = [
-        tag("p", FOLDERS[entry.kind], " · ", belongs, " · ", entry.introduced, class_="kicker"),
+        tag("p", tag("a", FOLDERS[entry.kind], href="../"), " · ", belongs, " · ", entry.introduced, class_="kicker"),
         f"# {escape(entry.name)}",
     ]
     if entry.aliases:

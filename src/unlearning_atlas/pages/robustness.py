@@ -23,6 +23,7 @@ _MEANINGS = {
     "weakened": "a part of it",
     "withstood": "next to nothing",
 }
+_SEARCH = "Attack, method, model …"
 _STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 
 
@@ -81,7 +82,7 @@ def _matrix(view: View) -> Html:
         for method in methods
     )
     drawn = tag("table", tag("thead", tag("tr", tag("td"), *head)), tag("tbody", body), class_="data matrix outcomes")
-    return tag("div", drawn, class_="scroll")
+    return tag("div", drawn, class_="scroll tall")
 
 
 def _cell(view: View, method: Method, attack: str) -> Html:
@@ -116,7 +117,7 @@ def _finder(view: View, tried: list[tuple[str, Trial]]) -> Iterator[str]:
         for id_, trial in tried
     ]
     columns = ("Attack", "Method", "Outcome", "What came of it", "Stands in")
-    yield from finder(facets, columns, rows, id_="trials-table", noun="trials", search="Attack, method, model …")
+    yield from finder(facets, columns, rows, id_="trials-table", noun="trials", search=_SEARCH, class_="trials")
 
 
 def _outcome(trial: Trial) -> Html:
@@ -134,15 +135,24 @@ def of_method(view: View, method: Method) -> Html:
         [view.entry("metrics", trial.attack), _outcome(trial), _finding(trial), parts.standing(view, trial)]
         for trial in sorted(method.robustness, key=lambda trial: names[trial.attack].lower())
     ]
-    return table(["Attack", "Outcome", "What came of it", "Stands in"], rows, "data") if rows else Html("")
+    return _listed(view, "Attack", rows, f"method={method.id}")
 
 
 def of_attack(view: View, attack: str) -> Html:
     """Return the table of the methods that an attack was tried on, or nothing."""
     rows = [
         [view.entry("methods", id_), _outcome(trial), _finding(trial), parts.standing(view, trial)]
-        for id_ in view.atlas.methods.where(attack=attack)
+        for id_ in view.atlas.methods.where(attack=attack).sort("name")
         for trial in view.atlas.methods[id_].robustness
         if trial.attack == attack
     ]
-    return table(["Method", "Outcome", "What came of it", "Stands in"], rows, "data") if rows else Html("")
+    return _listed(view, "Method", rows, f"attack={attack}")
+
+
+def _listed(view: View, first: str, rows: list[list[Html]], query: str) -> Html:
+    if not rows:
+        return Html("")
+    all_ = tag("a", "What breaks what", href=Html(f"{view.up}robustness/?{query}#trials"))
+    count = f"{len(rows)} trial{'s' * (len(rows) != 1)}. What the signs mean, and all other attacks and methods: "
+    told = tag("p", count, all_, ".", class_="quiet")
+    return join([told, table([first, "Outcome", "What came of it", "Stands in"], rows, "data stacked")])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unlearning_atlas.pages import parts as shared
-from unlearning_atlas.pages.markup import Html, document, escape, heading, join, tag
+from unlearning_atlas.pages.markup import Html, document, escape, folded, heading, join, tag
 from unlearning_atlas.pages.view import anchor
 
 if TYPE_CHECKING:
     from unlearning_atlas.models import Axis, Term
     from unlearning_atlas.pages.view import View
 
+_NAMED = 12
+"""How many entries a term names before the rest is folded."""
 _FACET = {"metric_group": ("metrics", "group")}
 """Axis to the kind of entry and the facet that use it, where these are not the methods and the axis' own name."""
 
@@ -58,7 +60,7 @@ def _term(view: View, axis: str, term: Term) -> Html:
     if term.children:
         parts.append(tag("ul", *(_term(view, axis, child) for child in term.children)))
     elif members and (axis == "family" or kind == "metrics"):
-        parts.append(tag("p", view.entries(kind, members), class_="members"))
+        parts.append(tag("div", folded([view.entry(kind, id_) for id_ in members], _NAMED), class_="members"))
     return tag("li", join(parts, " "), id=anchor(axis, term.id))
 
 

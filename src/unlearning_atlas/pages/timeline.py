@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.pages import parts
-from unlearning_atlas.pages.markup import Html, document, join, lines, section, tag
+from unlearning_atlas.pages.markup import Html, document, facts, join, lines, section, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from unlearning_atlas.pages.view import View
 
-_LEFT, _MONTH, _LANE, _TOP, _STEP = 176, 14, 26, 22, 7
+_LEFT, _MONTH, _LANE, _TOP, _STEP = 160, 13, 26, 22, 7
 _START = 2020
 """Months before this year share one place at the left edge."""
 _OTHERS = (("benchmarks", "Benchmarks"), ("metrics", "Metrics and attacks"))
@@ -44,20 +44,19 @@ def render(view: View) -> str:
     for id_, method in view.atlas.methods.sort("introduced").items():
         by_year[method.introduced[:4]].append(id_)
     for year in sorted(by_year, reverse=True):
-        listed = tag("p", _months(view, by_year[year]), class_="months", data_search_exclude=True)
+        listed = tag("div", facts(_months(view, by_year[year])), class_="months", data_search_exclude=True)
         blocks += section(f"{year}: {len(by_year[year])} methods", f"y{year}", listed, searched=False)
     description = "Unlearning methods, benchmarks and metrics by the month in which they appeared."
     return document("Timeline", blocks, description=description, hide=["navigation", "toc"])
 
 
-def _months(view: View, ids: Iterable[str]) -> Html:
-    found = []
-    last = ""
+def _months(view: View, ids: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Yield (month, links to the methods that appeared in it), the newest first."""
+    by_month: dict[str, list[str]] = defaultdict(list)
     for id_ in ids:
-        month = view.atlas.methods[id_].introduced
-        found.append(join(["" if month == last else tag("time", month), " ", view.entry("methods", id_)]))
-        last = month
-    return join(found, " ")
+        by_month[view.atlas.methods[id_].introduced].append(id_)
+    for month in sorted(by_month, reverse=True):
+        yield tag("time", month), view.entries("methods", by_month[month])
 
 
 def _lanes(view: View) -> Iterable[tuple[str, list[tuple[str, str, str, bool]]]]:
@@ -75,15 +74,18 @@ def _lanes(view: View) -> Iterable[tuple[str, list[tuple[str, str, str, bool]]]]
 def _picture(view: View) -> Html:
     lanes = [(label, sorted(entries)) for label, entries in _lanes(view)]
     last = max((month for _, entries in lanes for month, *_ in entries), default=f"{_START}-01")
-    width = _LEFT + _MONTH * (_place(last) + 2)
+    width = _MONTH * (_place(last) + 3)
+    names: list[Html] = []
     parts_: list[Html] = []
     y = _TOP
     for label, entries in lanes:
         stacked = Counter(_place(month) for month, *_ in entries)
         height = max(_LANE, _STEP * max(stacked.values(), default=1) + 12)
         middle = y + height / 2
-        parts_.append(tag("line", x1="0", x2=str(width), y1=f"{y + height:.0f}", y2=f"{y + height:.0f}", class_="lane"))
-        parts_.append(tag("text", label, x="0", y=f"{middle + 3:.0f}", class_="lane-name"))
+        for marks, end in ((names, _LEFT), (parts_, width)):
+            below = f"{y + height:.0f}"
+            marks.append(tag("line", x1="0", x2=str(end), y1=below, y2=below, class_="lane"))
+        names.append(tag("text", label, x="0", y=f"{middle + 3:.0f}", class_="lane-name"))
         placed: Counter[int] = Counter()
         for month, kind, id_, filled in entries:
             at = _place(month)
@@ -94,7 +96,7 @@ def _picture(view: View) -> Html:
             dot = tag(
                 "circle",
                 tag("title", f"{name}, {month}"),
-                cx=str(_LEFT + _MONTH * at),
+                cx=str(_MONTH * (at + 1)),
                 cy=f"{middle + offset:.1f}",
                 r="3",
             )
@@ -113,15 +115,16 @@ def _picture(view: View) -> Html:
         )
         for x, label in _years(last)
     ]
-    return tag(
-        "svg",
-        *years,
-        lines(parts_),
-        viewBox=f"0 0 {width} {y + 4}",
-        width=str(width),
-        height=str(y + 4),
-        role="group",
-        aria_label="Entries by month and family",
+
+    def drawn(wide: int, *marks: Html, **attributes: str) -> Html:
+        return tag("svg", *marks, viewBox=f"0 0 {wide} {y + 4}", width=str(wide), height=str(y + 4), **attributes)
+
+    # The names of the lanes stay in view while the months are scrolled.
+    return join(
+        [
+            drawn(_LEFT, lines(names), class_="lanes"),
+            drawn(width, *years, lines(parts_), role="group", aria_label="Entries by month and family"),
+        ]
     )
 
 
@@ -132,4 +135,4 @@ def _place(month: str) -> int:
 
 def _years(last: str) -> Iterable[tuple[int, str]]:
     for year in range(_START, int(last[:4]) + 1):
-        yield _LEFT + _MONTH * ((year - _START) * 12) + _MONTH // 2, str(year)
+        yield _MONTH * ((year - _START) * 12 + 1) + _MONTH // 2, str(year)
