@@ -307,8 +307,11 @@ def test_a_bibliography_with_faults_is_mended_first(small: Root) -> None:
 def test_a_draft_that_would_lose_a_record_is_not_made(small: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     from unlearning_atlas import papers
 
+    refused = ("the record would change others in the bibliography; check its braces",)
     monkeypatch.setattr(papers, "with_record", lambda text, key, raw: raw)
-    assert reasons(small, bibtex=NEW) == ("the record would change others in the bibliography; check its braces",)
+    assert reasons(small, bibtex=NEW) == refused
+    monkeypatch.setattr(papers, "with_record", lambda text, key, raw: f"{text.replace('Hazard', 'Hazy')}\n{raw}\n")
+    assert reasons(small, bibtex=NEW) == refused
 
 
 @pytest.mark.parametrize(
@@ -534,6 +537,7 @@ def test_a_skeleton_is_in_shape_and_says_what_is_to_be_written(
     loaded = implementation(workshop.path / "reference_impls", "alpha-ascent")
     assert set(loaded.space) <= set(loaded.defaults())
     assert ("retain_weight" in loaded.defaults()) == (retain == "required")
+    assert ("(Wrapped):" in files["reference_impls/alpha_ascent.py"]) == (id_ == "wrapped")
     header = files["reference_impls/alpha_ascent.py"].split('"""')[1]
     for part in ("Paper: Stone 2023", "Which variant this is, and how it differs:", "\n1. "):
         assert part in header

@@ -145,6 +145,7 @@ def test_a_day_names_each_entry_once(tracked: Root) -> None:
     history = read_history(unlearning_atlas.load(tracked.path))
     assert history
     tracked.edit("catalog/metrics/privacy-gap.yaml", "name: ", "name: The ")
+    tracked.edit("catalog/methods/alpha-ascent.yaml", "Once more.", "Once more and again.")
     git(tracked.path, "commit", "-a", "-m", "At once", when="2025-04-05T23:00:00Z")
     history = read_history(unlearning_atlas.load(tracked.path))
     assert history

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import unlearning_atlas
+from unlearning_atlas.measurements import Board, Measured
 from unlearning_atlas.pages import charts, client, figures, gaps, graph, lineage, social, timeline
 from unlearning_atlas.pages.finish import Finish, with_file_names
 from unlearning_atlas.pages.markup import folded
@@ -88,6 +89,13 @@ def test_the_timeline_has_every_entry_once_in_its_month(view: View) -> None:
     assert len(dots) == len(expected)
     months = {id_: label.rsplit(", ", 1)[1].replace("&#45;", "-") for label, _, id_ in dots}
     assert months["alpha-ascent"] == view.atlas.methods["alpha-ascent"].introduced
+    places = dict(zip((id_ for *_, id_ in dots), map(float, re.findall(r'<circle cx="([\d.]+)"', page)), strict=True))
+    # As far apart as their months are.
+    wide = {id_: (int(month[:4]) - 2023) * 12 + int(month[5:]) for id_, month in months.items()}
+    assert len(set(wide.values())) > 2
+    scale = (places["gamma-steer"] - places["alpha-ascent"]) / (wide["gamma-steer"] - wide["alpha-ascent"])
+    for id_, place in places.items():
+        assert place - places["alpha-ascent"] == pytest.approx(scale * (wide[id_] - wide["alpha-ascent"])), id_
 
 
 def test_the_graph_holds_everything_and_nothing_lies_on_anything_else() -> None:
@@ -116,6 +124,19 @@ def test_lineage_runs_from_left_to_right(view: View) -> None:
     assert at[older] < at[own] < at[newer]
     assert drawn.count("<path") == 2
     assert 'class="fixes"' in drawn
+
+
+def test_a_lineage_names_each_method_once_and_counts_those_beyond_ten(small: Root) -> None:
+    text = small.text("catalog/methods/gamma-steer.yaml")
+    for number in range(12):
+        named = text.replace("id: gamma-steer", f"id: heir-{number}").replace("name: ", f"name: Heir {number} of ")
+        small.write(f"catalog/methods/heir-{number}.yaml", named)
+    view = View(Survey(unlearning_atlas.load(small.path)), "../")
+    drawn = lineage.drawing(view, view.atlas.methods["gamma-steer"])
+    assert drawn.count("<rect") == 3, "alpha-ascent is its source, and its source's too"
+    drawn = lineage.drawing(view, view.atlas.methods["beta-preference"])
+    assert drawn.count("<rect") == 1 + 1 + 10
+    assert "and 3 more" in drawn
 
 
 def test_a_method_without_relations_has_no_drawing(small: Root) -> None:
@@ -224,3 +245,20 @@ def test_every_preview_is_a_picture_of_the_size_that_sites_ask_for(view: View, s
         assert isinstance(darkest, (int, float))
         assert darkest > 200
     assert social.draw("a", "b", "c") != social.draw("a", "another", "c")
+
+
+def test_a_preview_from_the_cache_says_what_the_entry_says_now(view: View, small: Root) -> None:
+    picture = small.path / "cards/methods/alpha-ascent.png"
+    social.write(view.atlas, small.path / "cards")
+    before = picture.read_bytes()
+    bibliography = small.text("catalog/references.bib")
+    small.write("catalog/references.bib", bibliography.replace("author = {Stone, Ed}", "author = {Pebble, Ed}"))
+    social.write(unlearning_atlas.load(small.path), small.path / "cards")
+    assert picture.read_bytes() != before
+
+
+def test_below_the_retrained_model_is_as_far_as_above() -> None:
+    below, gold, above = (Measured("m", "t", ({"forget": forget},)) for forget in (0.1, 0.3, 0.5))
+    board = Board("t", {"retrained": gold, "retrained again": below}, {})
+    assert board.distance(below, "forget") == board.noise("forget") == pytest.approx(0.2)
+    assert board.distance(above, "forget") == pytest.approx(0.2)
