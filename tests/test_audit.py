@@ -52,6 +52,16 @@ def test_a_sample_is_the_same_for_a_seed_and_another_for_another(small_root: Pat
     assert len(first) == 8
 
 
+def test_all_is_recorded_or_nothing(small: Root) -> None:
+    before = small.text(B)
+    blocked = small.path / f"{audit.FOLDER}/{DAY}-seed-0.yaml"
+    blocked.mkdir(parents=True)
+    with pytest.raises(OSError, match=blocked.name):
+        record(small.path, sheet(small.path, cost="confirmed", family="confirmed"))
+    assert small.text(B) == before
+    assert list(blocked.parent.iterdir()) == [blocked]
+
+
 def test_confirmed_claims_become_verified_and_nothing_else_does(small: Root) -> None:
     before = small.text(B)
     kept, outcomes, changed = record(small.path, sheet(small.path, cost="confirmed", family="confirmed"))
@@ -116,7 +126,8 @@ def test_a_worksheet_that_is_not_filled_in_is_refused_whole(small: Root) -> None
     data = sheet(small.path, cost="confirmed")
     data["claims"][0]["outcome"] = ""
     data["claims"][1]["outcome"] = "maybe"
-    with pytest.raises(audit.AuditError, match=r"claim 1 .*\n.*claim 2 .*'maybe' is none of confirmed"):
+    data["claims"][2]["outcome"] = ["confirmed"]
+    with pytest.raises(audit.AuditError, match=r"claim 1 .*\n.*claim 2 .*'maybe' is none of confirmed.*\n.*claim 3 "):
         record(small.path, data)
     lacking = "claims: [{file: catalog/methods/npo.yaml, outcome: confirmed}]"
     for text in ("", "[]", "claims: 3", "seed: 1\nclaims: [3]", f"seed: 1\n{lacking}", "claims: ["):

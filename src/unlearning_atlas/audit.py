@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from unlearning_atlas.catalog import read_catalog
-from unlearning_atlas.files import write_text
+from unlearning_atlas.files import write_together
 from unlearning_atlas.loading import Fix
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
         AuditError: for what is no worksheet, for an unfilled or unknown outcome, and for one that does not fit the
             entry: a confirmed claim that it no longer makes or gives no place for, a wrong one that it still makes.
             Nothing is written then.
+        OSError: a file can't be written; every file is as it was.
     """
     try:
         data = yaml.safe_load(text)
@@ -157,7 +158,7 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
     for number, row in enumerate(rows, 1):
         outcome = row["outcome"]
         name = f"claim {number} ({row['file']}, {row['field']})"
-        if outcome not in OUTCOMES:
+        if not isinstance(outcome, str) or outcome not in OUTCOMES:
             wrong.append(f"{name}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}")
             continue
         same = [(claim, loc) for claim, loc in now if claim.file == row["file"] and claim.field == row["field"]]
@@ -177,10 +178,12 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
                 marks.setdefault(row["file"], {}).setdefault(exact[0][1], set()).add(row["field"])
     if wrong:
         raise AuditError("\n".join(wrong))
-    changed = [file for file, locs in marks.items() if _mark(catalog, root, file, locs, day)]
-    kept_in = root / FOLDER / f"{day}-seed-{data['seed']}.yaml"
-    write_text(kept_in, yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=118))
-    return kept_in, Counter(row["outcome"] for row in rows), changed
+    marked = {file: _marked(catalog.documents[file], locs, day) for file, locs in marks.items()}
+    changed = {file: text for file, text in marked.items() if text != catalog.documents[file].text}
+    kept_in = f"{FOLDER}/{day}-seed-{data['seed']}.yaml"
+    worksheet_ = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=118)
+    write_together(root, changed | {kept_in: worksheet_})
+    return root / kept_in, Counter(row["outcome"] for row in rows), list(changed)
 
 
 def _is_worksheet(data: Any) -> bool:
@@ -190,14 +193,8 @@ def _is_worksheet(data: Any) -> bool:
     return all(isinstance(row, dict) and columns <= row.keys() for row in data["claims"])
 
 
-def _mark(catalog: Catalog, root: Path, file: str, marks: dict[Loc, set[str]], day: str) -> bool:
-    document = catalog.documents[file]
-    fixes = [fix for loc, fields in marks.items() for fix in _fixes(document, loc, fields, day)]
-    text = _applied(document.text, fixes)
-    if text == document.text:
-        return False
-    write_text(root / file, text)
-    return True
+def _marked(document: Document, marks: dict[Loc, set[str]], day: str) -> str:
+    return _applied(document.text, (fix for loc, fields in marks.items() for fix in _fixes(document, loc, fields, day)))
 
 
 def _applied(text: str, fixes: Iterable[Fix]) -> str:
