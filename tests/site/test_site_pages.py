@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import unlearning_atlas
-from unlearning_atlas.pages import render
+from unlearning_atlas.pages import parts, render
+from unlearning_atlas.pages.view import Survey, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,17 @@ def test_a_method_page_leads_to_its_data_to_a_comparison_and_to_what_it_has(page
     assert "<dt>Attacks</dt>" not in other
     assert "compare" not in pages["metrics/relearning-attack/index.md"]
     assert '<a href="../../robustness/?attack=relearning-attack#trials">' in pages["metrics/relearning-attack/index.md"]
+
+
+def test_a_search_finds_an_entry_by_its_abbreviation_and_those_much_used_first(pages: dict[str, str]) -> None:
+    page = pages["methods/beta-preference/index.md"]
+    assert 'title: "Beta preference (BP)"' in page
+    assert "search:" not in page
+    assert "# Beta preference\n" in page
+    real = View(Survey(unlearning_atlas.load()), "../../")
+    for kind, id_ in (("methods", "npo"), ("benchmarks", "tofu"), ("metrics", "relearning")):
+        entry = real.atlas.collections[kind][id_]
+        assert 'search: {"boost": 2}' in parts.entry_page(real, entry, "", [], []), id_
 
 
 def test_the_home_page_says_how_attacks_went(pages: dict[str, str]) -> None:

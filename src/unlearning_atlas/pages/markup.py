@@ -148,13 +148,21 @@ def folded_code(title: str, code: str) -> str:
     return f'??? quote "{escape(title)}"\n\n{indented}'
 
 
-def document(title: str, blocks: Iterable[str], *, description: str = "", hide: Sequence[str] = ()) -> str:
+def document(
+    title: str, blocks: Iterable[str], *, description: str = "", hide: Sequence[str] = (), boost: int = 1
+) -> str:
     """Return a Markdown file: metadata, the title as its first heading unless hidden, and the blocks.
 
-    ``hide`` names parts of the theme that the page does without: ``navigation``, ``toc``.
+    ``hide`` names parts of the theme that the page does without: ``navigation``, ``toc``. ``boost`` is by how much the
+    page comes before others in a search.
     """
     # The theme writes both into its templates as they are, so they are escaped here; JSON is YAML.
-    meta = {"title": escape(title), "description": escape(shortened(description)), "hide": list(hide)}
+    meta = {
+        "title": escape(title),
+        "description": escape(shortened(description)),
+        "hide": list(hide),
+        "search": {"boost": boost} if boost > 1 else {},
+    }
     head = [f"{key}: {json.dumps(value)}" for key, value in meta.items() if value]
     body = "\n\n".join(block for block in blocks if block)
     return "\n".join(["---", *head, "---", "", body, ""])

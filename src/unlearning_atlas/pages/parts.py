@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _NAMED = 16
 """How many methods a page names before the rest is folded."""
+_KNOWN = 10
+"""From how many uses on a search finds an entry before those that only share a word of its name."""
 _GROUPS = (
     (("All methods", "methods/"), ("Guide", "find/"), ("Compare", "compare/"), ("Timeline", "timeline/")),
     (("Tree", "taxonomy/"), ("Graph", "graph/"), ("Gap map", "gaps/")),
@@ -225,4 +227,24 @@ def entry_page(
     blocks += evidence(view, entry)
     blocks += section("BibTeX", "bibtex", pre(entry.paper.bibtex, "bibtex"), searched=False)
     blocks.append(tag("p", view.edit(entry), class_="edit"))
-    return document(entry.name, blocks, description=shortened(entry.summary), hide=["navigation"])
+    boost = 2 if _uses(view, entry) >= _KNOWN else 1
+    description = shortened(entry.summary)
+    return document(_title(entry), blocks, description=description, hide=["navigation"], boost=boost)
+
+
+def _uses(view: View, entry: Entry) -> int:
+    """Return how much of the catalog builds on an entry, is measured with it or was attacked with it."""
+    atlas = view.atlas
+    if entry.kind == "methods":
+        return len(view.survey.referring.get(entry.id, ()))
+    if entry.kind == "benchmarks":
+        return len(atlas.methods.where(benchmark=entry.id))
+    if entry.kind == "metrics":
+        return len(atlas.methods.where(attack=entry.id)) + len(atlas.benchmarks.where(metric=entry.id))
+    return 0
+
+
+def _title(entry: Entry) -> str:
+    """Return the name, with the abbreviation that it goes by: the site's search weighs titles most."""
+    short = min((alias for alias in entry.aliases if sum(map(str.isupper, alias)) > 1), key=len, default="")
+    return f"{entry.name} ({short})" if 0 < len(short) < len(entry.name) and short not in entry.name else entry.name
