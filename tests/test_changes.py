@@ -79,6 +79,11 @@ def test_a_long_text_is_shown_where_it_differs(base: Path, small: Root) -> None:
     assert len(changed) < 500
 
 
+def test_what_a_draft_leaves_empty_is_not_shown(base: Path, small: Root) -> None:
+    small.write("catalog/methods/omega.yaml", "id: omega\nname: Omega\nfamily:\n")
+    assert said(base, small) == ["- **added** `catalog/methods/omega.yaml`: name `Omega`"]
+
+
 def test_what_came_and_went(base: Path, small: Root) -> None:
     (small.path / A).rename(small.path / "catalog/methods/omega.yaml")
     small.edit("catalog/references.bib", "title = {Waiting for an Entry}", "title = {Waiting}")

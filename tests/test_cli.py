@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -233,6 +234,24 @@ def test_fix(run: Callable[..., Done], small: Root) -> None:
     done = run("fix")
     assert (done.out, done.err) == ("catalog/methods/alpha-ascent.yaml\n", "1 file changed\n")
     assert run("validate").code == 0
+
+
+@pytest.mark.parametrize("at", ["write_bytes", "replace"])
+def test_a_full_disk_is_said_with_the_file_it_refused(
+    run: Callable[..., Done], small: Root, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    file = "catalog/methods/alpha-ascent.yaml"
+    small.edit(file, "name: Alpha ascent\n", "name: Alpha ascent   \n")
+    before = small.text(file)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, at, full)
+    done = run("fix")
+    assert (done.code, done.err) == (1, f"error: {small.path / file}: No space left on device\n")
+    assert small.text(file) == before
+    assert not list(small.path.rglob("*.tmp"))
 
 
 def test_schema(run: Callable[..., Done], small_root: Path) -> None:

@@ -165,7 +165,7 @@ def _summary(value: Mapping[str, Any]) -> str:
     short = [
         f"{key} {code(_shorten(_flat(value[key]), 80))}"
         for key in ("name", "label", "title", "family", "role", "form", "task", "question", "year")
-        if isinstance(value.get(key), (str, int))
+        if value.get(key) and isinstance(value[key], (str, int))
     ]
     evidence = [item for item in value.get("evidence") or () if isinstance(item, dict)]
     if evidence:

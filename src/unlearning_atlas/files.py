@@ -52,9 +52,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         if path.exists():
             draft.chmod(path.stat().st_mode)
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:  # a full disk names no file, a refusal that of the draft
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
