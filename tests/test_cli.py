@@ -80,6 +80,20 @@ def test_list_narrows(run: Callable[..., Done], arguments: tuple[str, ...], ids:
     assert [record["id"] for record in json.loads(run("list", *arguments, "--json").out)] == ids
 
 
+def test_what_can_be_asked_for_is_the_same_everywhere(run: Callable[..., Done]) -> None:
+    from unlearning_atlas import atlas
+    from unlearning_atlas.index import FACETS
+    from unlearning_atlas.models import Needs
+
+    assert FACETS["methods"]["without"][2] == tuple(Needs.model_fields)
+    kinds = dict(zip(FACETS, ("Method", "Benchmark", "Metric", "Survey", "OpenProblem"), strict=True))
+    for kind, name in kinds.items():
+        assert getattr(atlas, f"{name}Facets").__annotations__.keys() == FACETS[kind].keys(), kind
+        for facet in FACETS[kind]:
+            done = run("list", "--kind", kind, f"--{facet.replace('_', '-')}", "no-such-term")
+            assert (done.code, done.err[: len(f"error: unknown {facet}")]) == (2, f"error: unknown {facet}"), done.err
+
+
 def test_list_in_other_forms(run: Callable[..., Done], small_root: Path) -> None:
     methods = ua.load(small_root).methods
     assert [row["id"] for row in csv.DictReader(io.StringIO(run("list", "--csv").out))] == list(methods)
