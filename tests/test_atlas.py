@@ -338,3 +338,11 @@ def test_entries_are_frozen(small_root: Path) -> None:
         entry.name = "other"
     with pytest.raises(RuntimeError, match="was not loaded by an atlas"):
         _ = Method.model_validate_json(entry.model_dump_json(by_alias=True)).paper
+
+
+def test_of_several_trials_the_worst_counts(small: Root) -> None:
+    """Beta preference was weakened once, and here withstood the attack once."""
+    small.edit("catalog/methods/beta-preference.yaml", "outcome: broken", "outcome: withstood")
+    methods = ua.load(small.path).methods
+    assert methods["beta-preference"].outcomes == {"relearning-attack": "weakened"}
+    assert methods.where(withstood="relearning-attack").keys() == {"gamma-steer"}

@@ -70,6 +70,8 @@ def test_edges(small_root: Path) -> None:
     assert isinstance(graph, nx.MultiDiGraph)
     assert {(s, t, data["type"]) for s, t, data in graph.edges(data=True)} == expected(small_root)
     assert all(key == data["type"] for _, _, key, data in graph.edges(keys=True, data=True))
+    came = {target: data["outcome"] for _, target, data in graph.edges(data=True) if data["type"] == "tried_on"}
+    assert came == {"method:beta-preference": "broken", "method:gamma-steer": "withstood"}
     kinds = {data["kind"] for _, data in graph.nodes(data=True)}
     assert kinds == {
         *("axis", "term", "method", "benchmark", "metric"),
