@@ -17,7 +17,8 @@ Which variant this is, and how it differs:
    a hundredth stands in their scripts.
 3. Means run over the answer's tokens.
 4. AdamW at a constant rate without weight decay.
-5. D_f and D_r are the data as they are; the authors add paraphrases to the one and, on TOFU, wrong answers to the other.
+5. D_f and D_r are the data as they are; the authors add paraphrases to the one and, on TOFU, wrong answers to the
+   other.
 """
 
 import copy

@@ -170,6 +170,21 @@ def test_what_breaks_what(small: Root, read_html: Callable[[str], Document]) -> 
     assert "{ #tried" not in pages["metrics/truth-score/index.md"]
 
 
+def test_many_trials_are_summed_up_on_an_entrys_own_page(small: Root) -> None:
+    file = "catalog/methods/beta-preference.yaml"
+    text = small.text(file)
+    start = text.index("robustness:\n") + len("robustness:\n")
+    one = text[start : text.index("  - source: moss2025survey", start)]
+    small.write(file, text[:start] + one * 7 + text[start:])
+    pages = pages_of(small)
+    own = pages["methods/beta-preference/index.md"].split("{ #robustness")[1].split("\n## ")[0]
+    assert "9 trials" in own
+    assert "1 broken, 8 weakened" in own
+    assert 'href="../../robustness/?method=beta-preference&amp;attack=relearning-attack#trials">9 trials</a>' in own
+    assert "A tenth of the answers" not in own
+    assert pages["robustness/index.md"].count("A tenth of the answers") == 8
+
+
 def test_nothing_tried_is_no_table(small: Root) -> None:
     for name in ("beta-preference", "gamma-steer"):
         file = f"catalog/methods/{name}.yaml"

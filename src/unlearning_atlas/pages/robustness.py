@@ -24,6 +24,8 @@ _MEANINGS = {
     "withstood": "next to nothing",
 }
 _SEARCH = "Attack, method, model …"
+_FEW = 8
+"""Up to so many trials stand on an entry's own page in full: a page is to stay light."""
 _STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 
 
@@ -131,28 +133,39 @@ def _finding(trial: Trial) -> Html:
 def of_method(view: View, method: Method) -> Html:
     """Return the table of what was tried on a method, or nothing."""
     names = view.survey.names["metrics"]
-    rows = [
-        [view.entry("metrics", trial.attack), _outcome(trial), _finding(trial), parts.standing(view, trial)]
-        for trial in sorted(method.robustness, key=lambda trial: names[trial.attack].lower())
-    ]
-    return _listed(view, "Attack", rows, f"method={method.id}")
+    tried = sorted(method.robustness, key=lambda trial: names[trial.attack].lower())
+    found = [(trial.attack, view.entry("metrics", trial.attack), trial) for trial in tried]
+    return _listed(view, "Attack", found, ("method", method.id), "attack")
 
 
 def of_attack(view: View, attack: str) -> Html:
     """Return the table of the methods that an attack was tried on, or nothing."""
-    rows = [
-        [view.entry("methods", id_), _outcome(trial), _finding(trial), parts.standing(view, trial)]
+    found = [
+        (id_, view.entry("methods", id_), trial)
         for id_ in view.atlas.methods.where(attack=attack).sort("name")
         for trial in view.atlas.methods[id_].robustness
         if trial.attack == attack
     ]
-    return _listed(view, "Method", rows, f"attack={attack}")
+    return _listed(view, "Method", found, ("attack", attack), "method")
 
 
-def _listed(view: View, first: str, rows: list[list[Html]], query: str) -> Html:
-    if not rows:
+def _listed(view: View, first: str, found: list[tuple[str, Html, Trial]], of: tuple[str, str], by: str) -> Html:
+    """Return (id, link, trial) as a table: a row for each, or, of many, for each id with a link to what it sums up."""
+    if not found:
         return Html("")
-    all_ = tag("a", "What breaks what", href=Html(f"{view.up}robustness/?{query}#trials"))
-    count = f"{len(rows)} trial{'s' * (len(rows) != 1)}. What the signs mean, and all other attacks and methods: "
-    told = tag("p", count, all_, ".", class_="quiet")
-    return join([told, table([first, "Outcome", "What came of it", "Stands in"], rows, "data stacked")])
+    all_ = f"{view.up}robustness/?{of[0]}={of[1]}"
+    count = f"{len(found)} trial{'s' * (len(found) != 1)}. What the signs mean, and all other attacks and methods: "
+    told = tag("p", count, tag("a", "What breaks what", href=Html(f"{all_}#trials")), ".", class_="quiet")
+    if len(found) <= _FEW:
+        rows = [[name, _outcome(trial), _finding(trial), parts.standing(view, trial)] for _, name, trial in found]
+        return join([told, table([first, "Outcome", "What came of it", "Stands in"], rows, "data stacked")])
+    rows = []
+    for id_, name in {id_: name for id_, name, _ in found}.items():
+        counts = Counter[str](trial.outcome for other, _, trial in found if other == id_)
+        words = (f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
+        signs = join(join([_sign(outcome), " "]) for outcome in OUTCOMES if counts[outcome])
+        trials = f"{counts.total()} trial{'s' * (counts.total() != 1)}"
+        rows.append(
+            [name, join([signs, ", ".join(words)]), tag("a", trials, href=Html(f"{all_}&amp;{by}={id_}#trials"))]
+        )
+    return join([told, table([first, "Outcome", "What was found, and where"], rows, "data stacked")])
