@@ -120,6 +120,8 @@ def test_what_is_true_but_stood_elsewhere_is_not_wrong(small: Root) -> None:
     family = next(item for item in yaml.safe_load(small.text(B))["evidence"] if item["supports"] == ["family"])
     assert (family["place"], family["status"], family["audited"]) == ("figure 3", "verified", DAY)
     assert (outcomes["misplaced"], audit.error_rate(outcomes)) == (1, 0)
+    with pytest.raises(audit.AuditError, match="has been recorded"):
+        record(small.path, sheet(small.path, code="confirmed"))
 
 
 def test_a_worksheet_that_is_not_filled_in_is_refused_whole(small: Root) -> None:

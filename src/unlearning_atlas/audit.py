@@ -181,6 +181,8 @@ def record(root: Path, text: str, day: str) -> tuple[Path, Counter[str], list[st
     marked = {file: _marked(catalog.documents[file], locs, day) for file, locs in marks.items()}
     changed = {file: text for file, text in marked.items() if text != catalog.documents[file].text}
     kept_in = f"{FOLDER}/{day}-seed-{data['seed']}.yaml"
+    if (root / kept_in).is_file():
+        raise AuditError(f"{kept_in} is there already: this sample has been recorded; draw another with --seed")
     worksheet_ = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=118)
     write_together(root, changed | {kept_in: worksheet_})
     return root / kept_in, Counter(row["outcome"] for row in rows), list(changed)
