@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.speed.generate import catalog
 
 import unlearning_atlas as ua
 from unlearning_atlas.catalog import walk_terms
@@ -23,6 +24,10 @@ def test_it_has_no_faults() -> None:
 
 def leaves(terms: tuple[Term, ...]) -> set[str]:
     return {term.id for term, _ in walk_terms(terms) if not term.children}
+
+
+def test_what_the_benchmarks_make_of_it_has_no_faults_either(checkout: Path, tmp_path: Path) -> None:
+    assert ua.validate(catalog(checkout, tmp_path / "made", 1_000)) == []
 
 
 def test_every_leaf_of_the_surveys_tree_has_a_method(atlas: ua.Atlas) -> None:

@@ -32,9 +32,16 @@ def catalog(checkout: Path, root: Path, count: int) -> Path:
         text = re.sub(r"^aliases: .*\n(?:[ \]].*\n)*", "", text, count=1, flags=re.M)
         chosen = sorted(chance.sample(targets, 2))
         text = re.sub(r"^target: .*$", f"target: [{', '.join(chosen)}]", text, count=1, flags=re.M)
+        # What one target is said to rest on is said of them all: that one may not have been drawn.
+        text = re.sub(r"(?<=supports: \[)([^\]]*\btarget\.[^\]]*)", _of_all_targets, text)
         text = re.sub(r"^relations:\n(?:  .*\n)+", "", text, flags=re.M)
         (root / "catalog/methods" / f"{id_}.yaml").write_text(text)
     return root
+
+
+def _of_all_targets(supports: re.Match[str]) -> str:
+    fields = (re.sub(r"^target\..*", "target", field.strip()) for field in supports[1].split(","))
+    return ", ".join(dict.fromkeys(fields))
 
 
 def _without_code_of_ours(text: str) -> str:
