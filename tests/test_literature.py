@@ -56,6 +56,10 @@ def test_counts(small_root: Path) -> None:
     assert (family["direct-fine-tuning"], family["gradient-based"], family["representation-engineering"]) == (2, 1, 1)
     assert found["evidence"] == {"unverified": 11, "verified": 2}
     assert found["public code of methods"] == {"official": 1, "ports": 0, "deviations from the paper": 1}
+    assert found["attacks tried"] == {
+        **{"trials": 3, "of them read in the source": 1, "methods they were tried on": 2},
+        **{"attacks that were tried": 1, "weakened": 1, "broken": 1, "withstood": 1},
+    }
     assert found["reported results"] == {"numbers": 1, "of them read in the source": 0, "methods with a number": 1}
     assert found["relations"] == {"extends": 1, "fixes": 1, "attacks": 1}
 

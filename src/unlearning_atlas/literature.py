@@ -67,7 +67,7 @@ def counts(atlas: Atlas) -> dict[str, dict[str, int | list[int]]]:
     """Count the catalog, under one heading for each thing that is counted.
 
     Entries by kind, papers with an entry of all of their kind, methods by term of each axis, evidence by status, public
-    code, reported results, and relations by type.
+    code, reported results, attacks tried, and relations by type.
     """
     from unlearning_atlas.catalog import walk_terms
 
@@ -95,6 +95,14 @@ def counts(atlas: Atlas) -> dict[str, dict[str, int | list[int]]]:
         "numbers": len(results),
         "of them read in the source": sum(result.status == "verified" for result in results),
         "methods with a number": sum(bool(method.reported_results) for method in methods),
+    }
+    trials = [trial for method in methods for trial in method.robustness]
+    found["attacks tried"] = {
+        "trials": len(trials),
+        "of them read in the source": sum(trial.status == "verified" for trial in trials),
+        "methods they were tried on": sum(bool(method.robustness) for method in methods),
+        "attacks that were tried": len({trial.attack for trial in trials}),
+        **Counter(trial.outcome for trial in trials),
     }
     found["relations"] = dict(Counter(link.type for method in methods for link in method.relations).most_common())
     return found
