@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import unlearning_atlas
+from unlearning_atlas.pages import method as method_page
 from unlearning_atlas.pages import parts, render
 from unlearning_atlas.pages.view import Survey, View
 
@@ -104,6 +105,15 @@ def test_relations_are_shown_at_both_ends(pages: dict[str, str]) -> None:
     older = pages["methods/alpha-ascent/index.md"]
     assert '<em>is extended by</em> <a href="../../methods/beta-preference/">' in older
     assert '<em>is attacked by</em> <a href="../../methods/gamma-steer/">' in older
+
+
+def test_of_many_relations_the_methods_are_named(small: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(method_page, "_NAMED", 1)
+    older = pages_of(small.path)["methods/alpha-ascent/index.md"].split("{ #relations")[1].split("\n## ")[0]
+    assert '<em>is extended by</em> <a href="../../methods/beta-preference/">' in older
+    assert '<em>is attacked by</em> <a href="../../methods/gamma-steer/">' in older
+    assert older.count("<li>") == 2
+    assert "weighted" not in older, "the note stands on the other's page"
 
 
 def test_verified_and_unverified_look_different_and_say_so(pages: dict[str, str]) -> None:

@@ -20,11 +20,11 @@ _PHRASES = {
     "combines": ("combines", "is combined by"),
     "fixes": ("fixes", "is fixed by"),
     "attacks": ("attacks", "is attacked by"),
-    "reduces-to": ("reduces to", "is what remains of"),
+    "reduces-to": ("reduces to", "is a special case of"),
     "variant-of": ("is a variant of", "has the variant"),
 }
 _NAMED = 8
-"""How many relations of other methods a page lists before they are folded."""
+"""Up to so many relations of other methods are told one by one; of more, the methods are named."""
 _STATUS = {
     "faithful": "The mathematics of the paper in full.",
     "simplified": "Something of the paper is left out; see the list.",
@@ -119,11 +119,19 @@ def _value(value: object) -> str:
 def _relations(view: View, method: Method) -> Html:
     own = [_relation(view, _PHRASES[link.type][0], link.target, link) for link in method.relations]
     others = view.survey.referring.get(method.id, ())
-    theirs = [_relation(view, _PHRASES[link.type][1], id_, link) for id_, link in others]
-    if len(theirs) <= _NAMED:
-        return bullets([*own, *theirs], "relations")
-    summary = tag("summary", f"{len(theirs)} relations that other methods have to it")
-    return join([bullets(own, "relations"), tag("details", summary, bullets(theirs, "relations"), class_="plain")])
+    if len(others) <= _NAMED:
+        return bullets(
+            [*own, *(_relation(view, _PHRASES[link.type][1], id_, link) for id_, link in others)], "relations"
+        )
+    named = []
+    for type_, (_, phrase) in _PHRASES.items():
+        ids = sorted(
+            (id_ for id_, link in others if link.type == type_), key=lambda id_: view.survey.short[id_].lower()
+        )
+        links = (tag("a", view.survey.short[id_], href=f"{view.up}methods/{id_}/") for id_ in ids)
+        if ids:
+            named.append(join([tag("em", phrase), " ", join(links, ", ")]))
+    return bullets([*own, *named], "relations")
 
 
 def _relation(view: View, phrase: str, other: str, link: Link) -> Html:

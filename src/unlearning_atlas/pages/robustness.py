@@ -24,7 +24,7 @@ _MEANINGS = {
     "withstood": "next to nothing",
 }
 _SEARCH = "Attack, method, model …"
-_FEW = 8
+_FEW = 5
 """Up to so many trials stand on an entry's own page in full: a page is to stay light."""
 _STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 
