@@ -6,6 +6,7 @@
   const asked = query();
   const pick = (name, other) => (asked.get(name)?.[0] in axes ? asked.get(name)[0] : other);
   const axis = { rows: pick("rows", "objective"), columns: pick("columns", "access_level") };
+  const MANY = 10; // columns whose names side by side would push the matrix out of the window
   let leaves = asked.get("terms")?.[0] !== "all";
 
   const form = make("form", { class: "bar", onsubmit: (event) => event.preventDefault() });
@@ -41,7 +42,7 @@
       remember(pairs);
     }
     const across = termsOf(axis.columns);
-    const head = make("tr", {}, make("td"), ...across.map(([, label]) => make("th", { scope: "col" }, label)));
+    const head = make("tr", {}, make("td"), ...across.map(([, label]) => make("th", { scope: "col" }, make("span", {}, label))));
     let empty = 0;
     const body = termsOf(axis.rows).map(([id, label, depth]) =>
       make(
@@ -61,6 +62,7 @@
         }),
       ),
     );
+    table.classList.toggle("turned", across.length > MANY);
     table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
     said.textContent = `${empty} of ${across.length * body.length} cells are empty`;
   }
