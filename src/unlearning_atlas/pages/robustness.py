@@ -83,7 +83,8 @@ def _matrix(view: View) -> Html:
         )
         for method in methods
     )
-    drawn = tag("table", tag("thead", tag("tr", tag("td"), *head)), tag("tbody", body), class_="data matrix turned outcomes")
+    top = tag("thead", tag("tr", tag("td"), *head))
+    drawn = tag("table", top, tag("tbody", body), class_="data matrix turned outcomes")
     return tag("div", drawn, class_="scroll tall")
 
 
