@@ -81,16 +81,9 @@ class Measured:
     seeds: tuple[int, ...] = ()
     """The seed of each row."""
 
-    @cached_property
-    def _averages(self) -> dict[str, float]:
-        """What :meth:`average` has returned: pages ask for the same few means over and over."""
-        return {}
-
     def average(self, key: str) -> float:
         """Return the mean over the seeds of a score or, failing that, of a metric. Raises KeyError."""
-        if key not in self._averages:
-            self._averages[key] = mean(self.values(key))
-        return self._averages[key]
+        return mean(self.values(key))
 
     def spread(self, key: str) -> float:
         """Return half the distance between the largest and the smallest value over the seeds."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unlearning_atlas import api
 from unlearning_atlas.catalog import walk_terms
 from unlearning_atlas.exports import csv_table
-from unlearning_atlas.pages import graph
+from unlearning_atlas.pages import graph, robustness
 from unlearning_atlas.pages.figures import TASKS, score, shown_value
 from unlearning_atlas.pages.methods import IMPLEMENTATIONS, WITHOUT
 from unlearning_atlas.pages.view import anchor
@@ -120,7 +120,7 @@ def _facts(view: View, method: Method) -> Iterator[tuple[str, str, Cell]]:
     names = view.survey.names["benchmarks"]
     yield "What it is", "Benchmarks", [(names[id_], f"benchmarks/{id_}/") for id_ in method.benchmarks]
     attacks = view.survey.names["metrics"]
-    for outcome, label in (("broken", "Broken by"), ("weakened", "Weakened by"), ("withstood", "Withstood")):
+    for outcome, label in robustness.CAME_TO.items():
         came = sorted(
             (id_ for id_, found in method.outcomes.items() if found == outcome), key=lambda i: attacks[i].lower()
         )

@@ -65,8 +65,8 @@ def _code(method: Method) -> Html:
 def _attacks(method: Method) -> Html:
     """Return how attacks went, in short, as a link into the page; nothing where none was tried."""
     came = Counter(method.outcomes.values())
-    phrases = {"broken": "broken by", "weakened": "weakened by", "withstood": "withstood"}
-    told = ", ".join(f"{phrase} {came[outcome]}" for outcome, phrase in phrases.items() if came[outcome])
+    phrases = robustness.CAME_TO.items()
+    told = ", ".join(f"{phrase.lower()} {came[outcome]}" for outcome, phrase in phrases if came[outcome])
     return tag("a", told, href=Html("#robustness")) if told else Html("")
 
 

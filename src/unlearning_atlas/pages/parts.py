@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from unlearning_atlas.models import Entry, Equation, PublicCode, Remark, Result, Sourced, Statement
     from unlearning_atlas.pages.view import View
 
+STATUSES = {"verified": "Read in the source", "unverified": "Unverified"}
+"""Status of evidence to what a reader chooses by."""
 _NAMED = 16
 """How many methods a page names before the rest is folded."""
 _KNOWN = 10

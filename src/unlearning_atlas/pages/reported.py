@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _FEW = 12
 """Up to so many rows are read faster than searched."""
-_STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 _OTHER = {"benchmarks": "metrics", "metrics": "benchmarks"}
 
 
@@ -56,7 +55,7 @@ def table_of(view: View, kind: str, id_: str) -> Iterator[str]:
     facets = [
         flat_facet(other[:-1], label, names, Counter(of(result) for _, result in found)),
         flat_facet("method", "Method", methods, Counter(method for method, _ in found)),
-        flat_facet("status", "Evidence", _STATUS, Counter(result.status for _, result in found)),
+        flat_facet("status", "Evidence", parts.STATUSES, Counter(result.status for _, result in found)),
     ]
     yield tag(
         "p",

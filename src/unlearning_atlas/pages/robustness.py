@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = {"broken": "Broken", "weakened": "Weakened", "withstood": "Withstood"}
 """What may come of an attack to what a reader sees."""
+CAME_TO = {"broken": "Broken by", "weakened": "Weakened by", "withstood": "Withstood"}
+"""What may come of an attack to what a method is said to be, before the names of attacks or their number."""
 _SIGNS = {"broken": "✕", "weakened": "◐", "withstood": "✓"}
 _MEANINGS = {
     "broken": "most of what had been removed came back, or was told to have been there",
@@ -26,7 +28,6 @@ _MEANINGS = {
 _SEARCH = "Attack, method, model …"
 _FEW = 5
 """Up to so many trials stand on an entry's own page in full: a page is to stay light."""
-_STATUS = {"verified": "Read in the source", "unverified": "Unverified"}
 
 
 def render(view: View) -> str:
@@ -104,7 +105,7 @@ def _finder(view: View, tried: list[tuple[str, Trial]]) -> Iterator[str]:
         flat_facet("attack", "Attack", names["metrics"], Counter(trial.attack for _, trial in tried)),
         flat_facet("method", "Method", names["methods"], Counter(id_ for id_, _ in tried)),
         flat_facet("outcome", "Outcome", OUTCOMES, Counter(trial.outcome for _, trial in tried)),
-        flat_facet("status", "Evidence", _STATUS, Counter(trial.status for _, trial in tried)),
+        flat_facet("status", "Evidence", parts.STATUSES, Counter(trial.status for _, trial in tried)),
     ]
     rows = [
         Row(
